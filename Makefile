@@ -1,0 +1,35 @@
+# make demo: the whole way on the bundled songs.  make test: all tests.  Both make .venv first.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint package clean
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: $(VENV)/installed
+	rm -rf demo-output
+	$(BIN)/acestep-core demo
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m "not slow and not network"
+	$(BIN)/python -m pytest -m "slow or network"
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# Build wheel and sdist, install the wheel into a fresh environment elsewhere, and use it there.
+package: $(VENV)/installed-dev
+	PYTHON=$(PYTHON) bash .ci/package
+
+clean:
+	rm -rf $(VENV) demo-output dist build

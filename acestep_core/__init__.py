@@ -1,0 +1,49 @@
+"""Prepare songs, fine-tune adapters and make music with ACE-Step 1.5.
+
+Everything public is importable from here; nothing heavy is imported until it is used.
+"""
+
+from importlib import import_module
+
+__version__ = "1.0.0"
+
+_PUBLIC = {
+    "Adapter": "api",
+    "Annotator": "api",
+    "Attached": "api",
+    "Backend": "api",
+    "Extension": "api",
+    "Solver": "api",
+    "TimestepSampler": "api",
+    "Transcriber": "api",
+    "option": "options",
+    "hookimpl": "hooks",
+    "PluginError": "errors",
+    "UserError": "errors",
+    "Dataset": "dataset",
+    "Song": "data",
+    "Model": "model",
+    "load_backend": "model",
+    "Registry": "registry",
+    "EncodeSettings": "encoding",
+    "encode": "encoding",
+    "TrainSettings": "training",
+    "train": "training",
+    "GenerateRequest": "generation",
+    "generate": "generation",
+}
+
+__all__ = ["__version__", *sorted(_PUBLIC)]
+
+
+def __getattr__(name: str):
+    """Import the module that holds `name` on first use, so that `import acestep_core` costs nothing."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'acestep_core' has no attribute {name!r}")
+    value = getattr(import_module(f"acestep_core.{_PUBLIC[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

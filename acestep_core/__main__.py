@@ -1,0 +1,3 @@
+from acestep_core.cli import main
+
+main()

@@ -1,0 +1,237 @@
+"""The base classes a plugin author subclasses, one per kind.
+
+A plugin object is frozen once made: its options are dataclass fields declared with `option()`; attributes whose
+names start with an underscore are its own state.
+"""
+
+from abc import ABC, ABCMeta, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
+
+from acestep_core.errors import UserError, raise_all
+from acestep_core.options import as_dict, check_values, option
+
+if TYPE_CHECKING:
+    from acestep_core.data import Song
+    from acestep_core.parts import Decoder, TrainJob
+
+
+class _PluginMeta(ABCMeta):
+    """Checks and freezes the options of an object right after it was made."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        made = super().__call__(*args, **kwargs)
+        raise_all(check_values(made, cls.name or cls.__name__), f"'{cls.name or cls.__name__}'")
+        object.__setattr__(made, "_frozen", frozenset(f.name for f in fields(made)))
+        return made
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(option, field))
+class Plugin(metaclass=_PluginMeta):
+    """What every kind shares: a name, options, and `close()` to let go of what it holds."""
+
+    name: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        dataclass(kw_only=True, eq=False, repr=False)(cls)
+
+    def __setattr__(self, key: str, value: Any) -> None:
+        if key in getattr(self, "_frozen", ()):
+            raise AttributeError(f"option '{key}' of '{self.name}' is frozen; make a new object")
+        object.__setattr__(self, key, value)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{k}={v!r}" for k, v in self.options().items())
+        return f"{type(self).__name__}({shown})"
+
+    def options(self) -> dict[str, Any]:
+        """Option values as plain JSON types, secrets masked."""
+        return as_dict(self)
+
+    def close(self) -> None:
+        """Let go of files, processes and memory. Called at the end, may be called twice."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of transcribed text; times in seconds from the start of the file."""
+
+    start_s: float
+    end_s: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """Lyrics as heard: one line per line, with the language code if the transcriber knows it."""
+
+    text: str
+    language: str | None = None
+    segments: tuple[Segment, ...] = ()
+
+
+@dataclass(frozen=True)
+class Value:
+    """One annotated field with how sure the annotator is, 0 to 1 (None = it cannot say)."""
+
+    value: Any
+    confidence: float | None = None
+
+
+class Transcriber(Plugin):
+    """Turns a song into lyrics."""
+
+    @abstractmethod
+    def transcribe(self, audio: Path, *, language: str | None = None) -> Transcript:
+        """The words of the audio file; `language` is a hint. Raises `UserError` if the file cannot be heard."""
+
+
+class Annotator(Plugin):
+    """Finds metadata of a song: caption, bpm, keyscale, timesignature, language, genre."""
+
+    @abstractmethod
+    def annotate(self, song: "Song", wanted: Sequence[str]) -> Mapping[str, Value]:
+        """Values for some of the `wanted` fields; a field it does not know is absent."""
+
+
+class Attached(ABC):
+    """An adapter sitting on a decoder. Tensor parameters are float32 whatever the base is."""
+
+    notes: Sequence[str] = ()
+    """What the user should know, such as an option that has no effect at this size."""
+
+    @property
+    @abstractmethod
+    def parameters(self) -> Mapping[str, Any]:
+        """Trainable tensors by stable name."""
+
+    @property
+    @abstractmethod
+    def scale(self) -> float:
+        """Strength: 0 = base model, 1 = as trained; negative and above 1 are allowed."""
+
+    @abstractmethod
+    def set_scale(self, scale: float) -> None:
+        """Change the strength, at once and without reloading."""
+
+    @abstractmethod
+    def save(self, folder: Path, info: Mapping[str, str]) -> None:
+        """Write files that load at this strength in every program; `info` goes into the file's header."""
+
+    @abstractmethod
+    def load(self, path: Path) -> None:
+        """Read weights into this adapter. Raises `UserError` listing every key that does not match."""
+
+    @abstractmethod
+    def merge(self) -> None:
+        """Add the change, at the present scale, to the base weights for good, and take the adapter off."""
+
+    @abstractmethod
+    def detach(self) -> None:
+        """Take the adapter off; the base is bit for bit what it was."""
+
+
+class Adapter(Plugin):
+    """A way to change a decoder with few parameters."""
+
+    learning_rate: ClassVar[float] = 1e-4
+    """Peak rate used when the user gives none."""
+
+    @abstractmethod
+    def attach(self, decoder: "Decoder") -> Attached:
+        """Put a fresh adapter on the decoder; right after this the decoder computes what it did before."""
+
+    @classmethod
+    @abstractmethod
+    def recognises(cls, path: Path) -> bool:
+        """Whether `path` (a file or folder) holds weights of this kind. Must not raise."""
+
+    @classmethod
+    @abstractmethod
+    def from_files(cls, path: Path) -> "Adapter":
+        """An adapter with the options that fit the weights in `path`."""
+
+
+class TimestepSampler(Plugin):
+    """A distribution of t on [0, 1] (1 = noise, 0 = data), given by its quantile function."""
+
+    @abstractmethod
+    def sample(self, u: Any) -> Any:
+        """t [B] for uniform u [B] in (0, 1); monotone, so that stratified u give stratified t."""
+
+    def schedule(self, steps: int) -> list[float]:
+        """`steps` + 1 falling values from 1 to exactly 0 for generation: here, equal shares of the distribution."""
+        import torch
+
+        u = torch.arange(steps - 1, 0, -1, dtype=torch.float64) / steps
+        return [1.0, *(float(t) for t in self.sample(u)), 0.0]
+
+    def observe(self, t: Any, loss: Any) -> None:
+        """Learn from the losses [B] seen at t [B]; most samplers do not."""
+
+
+class Solver(Plugin):
+    """Integrates dx/dt = velocity from noise to data. Arithmetic only, so torch, numpy and MLX arrays all work."""
+
+    @abstractmethod
+    def solve(
+        self,
+        velocity: Callable[..., Any],
+        x: Any,
+        t: Sequence[float],
+        noise: Callable[[], Any],
+        on_step: Callable[[int, Any], None],
+    ) -> Any:
+        """x at t[-1], from x at t[0].
+
+        `velocity(x, t)` estimates noise - data; pass `corrector=True` for a second look at the same step.
+        `noise()` draws fresh standard normal noise shaped like x. Call `on_step(i, x)` after step i (from 0).
+        """
+
+
+class Backend(Plugin):
+    """A library that runs the model's parts."""
+
+    parts: ClassVar[frozenset[str]] = frozenset()
+    """Which of text, codec, dit, lm, train it can do."""
+
+    def check(self) -> None:
+        """Raise `UserError` saying what is missing on this machine and the command that mends it."""
+
+    def fits(self, size: int) -> bool:
+        """Whether parts of `size` bytes of weights and the work with them fit the device together."""
+        return True
+
+    def release(self) -> None:
+        """Hand back cached device memory after parts were dropped."""
+
+    @abstractmethod
+    def load(self, part: str, folder: Path) -> Any:
+        """The part (see `acestep_core.parts`) read from the checkpoint folder. Raises `UserError`."""
+
+    def train(self, job: "TrainJob") -> Iterator[Any]:
+        """Run a training job, yielding a `Step` per optimizer step, the `Path` of each checkpoint, and dicts to log."""
+        raise UserError(f"The backend '{self.name}' cannot train", "use --backend pt")
+
+    def write_tiny(self, folder: Path, variant: str) -> int:
+        """Write a complete checkpoint with random weights ('turbo' or 'base'); its size in bytes."""
+        raise UserError(f"The backend '{self.name}' cannot make checkpoints", "use --backend pt")
+
+
+class Extension(Plugin):
+    """Implements life-cycle hooks as methods marked with `hookimpl`; active only when the user names it."""
+
+
+KINDS: dict[str, type | None] = {
+    "transcribers": Transcriber,
+    "annotators": Annotator,
+    "adapters": Adapter,
+    "samplers": TimestepSampler,
+    "solvers": Solver,
+    "backends": Backend,
+    "extensions": Extension,
+    "commands": None,
+}

@@ -1,0 +1,185 @@
+"""Original ACE-Step 1.5 checkpoint folders: where the parts lie and what config.json says. No weights are read.
+
+Layout: acestep-v15-*/ (DiT with condition encoder and audio tokenizer), vae/, Qwen3-Embedding-0.6B/, acestep-5Hz-lm-*/.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from acestep_core.errors import UserError
+from acestep_core.files import content_id, text_id
+
+VAE, TEXT = "vae", "Qwen3-Embedding-0.6B"
+LM_PREFIX = "acestep-5Hz-lm-"
+_TURBO_TASKS = ("text2music", "cover", "repaint")
+_BASE_TASKS = (*_TURBO_TASKS, "extract", "lego", "complete")
+_NEEDED = ("hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim",
+           "intermediate_size", "is_turbo")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a DiT folder is, from its config.json alone; the folder's name plays no part."""
+
+    folder: Path
+    config: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def turbo(self) -> bool:
+        return bool(self.config["is_turbo"])
+
+    @property
+    def variant(self) -> str:
+        return str(self.config.get("model_version") or ("turbo" if self.turbo else "base"))
+
+    @property
+    def hidden_size(self) -> int:
+        return int(self.config["hidden_size"])
+
+    @property
+    def layers(self) -> int:
+        return int(self.config["num_hidden_layers"])
+
+    @property
+    def condition_size(self) -> int:
+        """Width of the condition encoder; XL keeps the 2B's."""
+        return int(self.config.get("encoder_hidden_size") or self.hidden_size)
+
+    @property
+    def xl(self) -> bool:
+        return self.condition_size != self.hidden_size
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        return _BASE_TASKS if self.variant == "base" else _TURBO_TASKS
+
+    @property
+    def default_steps(self) -> int:
+        return 8 if self.turbo else 50
+
+    @property
+    def default_shift(self) -> float:
+        return 3.0 if self.turbo else 1.0
+
+    @property
+    def default_guidance(self) -> float:
+        return 1.0 if self.turbo else 7.0
+
+    def hash(self) -> str:
+        """Names the weights and their config; equal for copies of a model."""
+        return text_id(json.dumps(dict(self.config), sort_keys=True), *map(content_id, weight_files(self.folder)))
+
+    def describe(self) -> dict[str, Any]:
+        """Plain facts for `models show`."""
+        return {
+            "folder": str(self.folder),
+            "variant": self.variant,
+            "turbo": self.turbo,
+            "xl": self.xl,
+            "hidden_size": self.hidden_size,
+            "layers": self.layers,
+            "condition_size": self.condition_size,
+            "weights_bytes": sum(p.stat().st_size for p in weight_files(self.folder)),
+            "default_steps": self.default_steps,
+            "default_shift": self.default_shift,
+            "default_guidance": self.default_guidance,
+            "tasks": list(self.tasks),
+            "timestep_mu": self.config.get("timestep_mu", -0.4),
+            "timestep_sigma": self.config.get("timestep_sigma", 1.0),
+            "random_weights": bool(self.config.get("random_weights", False)),
+        }
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The folders of one usable model: a DiT variant and the parts it shares with its siblings."""
+
+    dit: ModelInfo
+    root: Path
+
+    def part(self, name: str) -> Path:
+        """Folder of 'dit', 'codec' or 'text'. Raises `UserError` if it is missing."""
+        if name == "dit":
+            return self.dit.folder
+        folder = self.root / {"codec": VAE, "text": TEXT}[name]
+        if not (folder / "config.json").is_file():
+            raise UserError(f"{self.root} has no folder {folder.name}", f"put the original {folder.name}/ there")
+        return folder
+
+    def hash(self, *parts: str) -> str:
+        """Names the weights of some parts together."""
+        files = [weight_files(self.part(p)) for p in parts]
+        return text_id(*(content_id(f) for same in files for f in same))
+
+
+def list_models(root: Path) -> list[ModelInfo]:
+    """Every DiT folder in `root`, or `root` itself if it is one. Raises `UserError` if there is none."""
+    if not root.is_dir():
+        raise UserError(f"There is no folder {root}", "give the folder that holds acestep-v15-*/")
+    candidates = [root, *sorted(p for p in root.iterdir() if p.is_dir())]
+    found = [read_model(p) for p in candidates if _is_dit(p)]
+    if not found:
+        raise UserError(
+            f"{root} holds no ACE-Step 1.5 model (no folder with a config.json of model_type 'acestep')",
+            f"try it with random weights: acestep-core models tiny {root}",
+        )
+    return found
+
+
+def open_checkpoint(root: Path, variant: str | None = None) -> Checkpoint:
+    """The model in `root`; `variant` names the folder when there are several."""
+    models = list_models(root)
+    chosen = [m for m in models if variant in (None, m.folder.name, m.variant)]
+    if len(chosen) == 1:
+        shared = chosen[0].folder.parent if chosen[0].folder == root else root
+        return Checkpoint(chosen[0], shared)
+    names = ", ".join(m.folder.name for m in models)
+    asked = f"none is '{variant}'" if variant else "say which one"
+    raise UserError(f"{root} holds {len(models)} models and {asked}", f"use --variant with one of {names}")
+
+
+def read_model(folder: Path) -> ModelInfo:
+    """config.json of a DiT folder. Raises `UserError` naming every key that is missing."""
+    config = _config(folder)
+    missing = [k for k in _NEEDED if k not in config]
+    if missing:
+        raise UserError(f"{folder / 'config.json'} lacks {', '.join(missing)}", "download the folder again")
+    return ModelInfo(folder, config)
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors of a part, single or sharded. Raises `UserError` for a missing shard."""
+    for name in ("model", "diffusion_pytorch_model"):
+        index = folder / f"{name}.safetensors.index.json"
+        if index.is_file():
+            files = sorted({folder / f for f in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()})
+            missing = [f.name for f in files if not f.is_file()]
+            if missing:
+                raise UserError(f"{folder} lacks the shards {', '.join(missing)}", "download them again")
+            return files
+        if (folder / f"{name}.safetensors").is_file():
+            return [folder / f"{name}.safetensors"]
+    raise UserError(f"{folder} has no weights (model.safetensors)", "download the folder again")
+
+
+def _is_dit(folder: Path) -> bool:
+    try:
+        return _config(folder).get("model_type") == "acestep"
+    except UserError:
+        return False
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as e:
+        raise UserError(f"{path} cannot be read ({e.strerror})", "download the folder again") from e
+    except ValueError as e:
+        raise UserError(f"{path} is no valid JSON ({e})", "download the folder again") from e
+    if not isinstance(content, dict):
+        raise UserError(f"{path} holds no JSON object", "download the folder again")
+    return content

@@ -1,0 +1,73 @@
+"""acestep-core encode"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from acestep_core.commands.choices import (
+    chosen_options,
+    made,
+    model_choices,
+    open_model,
+    plugin_choices,
+    settings_options,
+)
+from acestep_core.console import Ticker, print_json
+from acestep_core.dataset import Dataset
+from acestep_core.encoding import Done, EncodeResult, EncodeSettings, encode
+from acestep_core.errors import UserError
+from acestep_core.registry import registry
+
+
+@click.command("encode")
+@click.argument("source", type=click.Path(path_type=Path))
+@model_choices
+@click.option("--out", type=click.Path(path_type=Path), default=Path("encoded"), show_default=True)
+@click.option("--txt", type=click.Choice(["lyrics", "caption", "ignore"]), default="lyrics", show_default=True,
+              help="What a bare {stem}.txt is.")  # fmt: skip
+@settings_options(EncodeSettings)
+@plugin_choices
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
+@click.pass_obj
+def command(config: dict[str, Any], source: Path, model: Path, variant: str | None, backend: str, out: Path, txt: str,
+            pairs: tuple[str, ...], as_json: bool, **given: Any) -> None:  # fmt: skip
+    """Encode the songs of SOURCE (a folder or dataset.json) into --out.
+
+    What is already there from the same inputs is kept, so a stopped run is gone on with by the same command. Exit
+    code 1 if a song could not be encoded; the others are ready.
+    """
+    options = chosen_options(pairs, config, registry(), {"backend": ("backends", backend)})
+    dataset = Dataset.open(source, txt)
+    opened = open_model(model, variant, backend, options["backend"])
+    result = run(dataset, opened, out, made(EncodeSettings, given))
+    report(result, as_json)
+    if not (result.encoded or result.kept):
+        raise UserError(f"No song of {source} was encoded", "see the reasons above")
+    sys.exit(1 if result.problems or dataset.problems else 0)
+
+
+def run(dataset: Dataset, model: Any, out: Path, settings: EncodeSettings) -> EncodeResult:
+    """Encode with progress on stderr."""
+    ticker = Ticker("encode", len([s for s in dataset.songs if not s.problems]))
+
+    def tell(done: Done) -> None:
+        ticker.update(done.number, f"{done.song.path.name} {done.what}")
+
+    return encode(dataset, model, out, settings, on_song=tell)
+
+
+def report(result: EncodeResult, as_json: bool = False) -> None:
+    if as_json:
+        problems = {k: [str(p) for p in v] for k, v in result.problems.items()}
+        print_json({"out": result.folder, "encoded": result.encoded, "kept": result.kept, "problems": problems,
+                    "warnings": result.warnings})  # fmt: skip
+        return
+    for line in result.warnings:
+        click.echo(f"warning: {line}")
+    for name, problems in result.problems.items():
+        for problem in problems:
+            click.echo(f"left out {name}: {problem}")
+    click.echo(f"{result.folder}: {len(result.encoded)} songs encoded, {len(result.kept)} kept, "
+               f"{len(result.problems)} left out.")  # fmt: skip

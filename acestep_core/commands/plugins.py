@@ -1,0 +1,54 @@
+"""acestep-core plugins list | show"""
+
+from typing import Any
+
+import click
+
+from acestep_core.api import KINDS
+from acestep_core.console import print_json, table
+from acestep_core.options import options_of, schema_of
+from acestep_core.registry import registry
+
+
+@click.group("plugins")
+def command() -> None:
+    """List and show what is installed."""
+
+
+@command.command("list")
+@click.option("--kind", type=click.Choice(list(KINDS)), help="Only this kind.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def list_command(kind: str | None, as_json: bool) -> None:
+    """Every plugin by its package metadata. Imports none of them."""
+    rows = [(k.kind, k.name, k.dist, k.version) for each in ([kind] if kind else KINDS) for k in registry().known(each)]
+    if as_json:
+        print_json([dict(zip(("kind", "name", "distribution", "version"), row, strict=True)) for row in rows])
+        return
+    table(("kind", "name", "from", "version"), rows)
+
+
+@command.command("show")
+@click.argument("kind", type=click.Choice(list(KINDS)))
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON, options as JSON Schema.")
+def show(kind: str, name: str, as_json: bool) -> None:
+    """What a plugin is and which options it takes."""
+    known = registry().find(kind, name)
+    cls = registry().load(kind, name)
+    about = " ".join((cls.__doc__ or "").split())
+    facts = {"kind": kind, "name": known.name, "distribution": known.dist, "version": known.version,
+             "source": known.source, "about": about}  # fmt: skip
+    if as_json:
+        print_json(facts | {"options": schema_of(cls) if KINDS[kind] else {}})
+        return
+    for key, value in facts.items():
+        click.echo(f"{key}: {value}")
+    if KINDS[kind] and options_of(cls):
+        table(("option", "type", "default", "bounds", "what it does"), [_row(o) for o in options_of(cls).values()])
+
+
+def _row(o: Any) -> tuple[Any, ...]:
+    words = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+    bounds = " ".join(f"{words[k]} {v:g}" for k, v in o.bounds.items())
+    default = "required" if o.required else "secret" if o.secret else o.default
+    return (o.name, o.type_name(), default, bounds, o.help)

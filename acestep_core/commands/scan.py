@@ -1,0 +1,63 @@
+"""acestep-core scan"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from acestep_core.console import clock, print_json, table
+from acestep_core.data import Song
+from acestep_core.dataset import Dataset
+
+
+@click.command("scan")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@click.option("--txt", type=click.Choice(["lyrics", "caption", "ignore"]), default="lyrics", show_default=True,
+              help="What a bare {stem}.txt is: upstream calls it lyrics, Kohya caption.")  # fmt: skip
+def command(source: Path, as_json: bool, txt: str) -> None:
+    """Show the songs in SOURCE (a folder or dataset.json): labels, where they come from, problems.
+
+    Labels come, per field, from {stem}.json, then *.csv, then {stem}.caption.txt; lyrics from {stem}.lyrics.txt,
+    then {stem}.txt. Exit code 1 if a song has a problem; the others can be used.
+    """
+    dataset = Dataset.open(source, txt)
+    show(dataset, as_json)
+    sys.exit(1 if dataset.problems or any(s.problems for s in dataset.songs) else 0)
+
+
+def show(dataset: Dataset, as_json: bool) -> None:
+    """The table or JSON of a dataset."""
+    if as_json:
+        print_json(_as_json(dataset))
+        return
+    columns = ("song", "length", "lyrics", "labelled", "bpm", "key", "metre", "lang", "caption", "problems")
+    table(columns, [_row(s) for s in dataset.songs], right=("length", "bpm"))
+    for song in dataset.songs:
+        for line in (*song.problems, *song.notes):
+            click.echo(f"{song.path.name}: {line}")
+    for line in (*dataset.problems, *dataset.notes):
+        click.echo(str(line))
+    good = [s for s in dataset.songs if not s.problems]
+    length = clock(sum(s.duration_s for s in good))
+    click.echo(f"{len(good)} of {len(dataset.songs)} songs can be used, {length} of music, "
+               f"{sum(s.labelled for s in good)} with a caption.")  # fmt: skip
+
+
+def _row(song: Song) -> tuple[Any, ...]:
+    lyrics = f"{len(song.lyrics.split())} words" if song.lyrics and not song.instrumental else "-"
+    caption = song.caption if len(song.caption) <= 40 else f"{song.caption[:39]}…"
+    return (song.path.name, clock(song.duration_s), lyrics, "yes" if song.labelled else "no", song.bpm, song.keyscale,
+            song.timesignature, song.language, caption, len(song.problems) or "")  # fmt: skip
+
+
+def _as_json(dataset: Dataset) -> dict[str, Any]:
+    songs = []
+    for s in dataset.songs:
+        fields = ("id", "duration_s", "rate_hz", "channels", "caption", "genre", "lyrics", "bpm", "keyscale",
+                  "timesignature", "language", "labelled", "instrumental", "sources", "notes")  # fmt: skip
+        songs.append({"path": str(s.path), **{f: getattr(s, f) for f in fields},
+                      "problems": [{"text": p.text, "remedy": p.remedy} for p in s.problems]})  # fmt: skip
+    problems = [{"text": p.text, "remedy": p.remedy} for p in dataset.problems]
+    return {"metadata": dataset.metadata, "songs": songs, "problems": problems, "notes": dataset.notes}

@@ -1,0 +1,125 @@
+"""Songs and what is known about them."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from acestep_core.prompts import KEYSCALES, LANGUAGES, TIMESIGNATURES
+
+INSTRUMENTAL = "[Instrumental]"
+FIELDS = ("caption", "genre", "lyrics", "bpm", "keyscale", "timesignature", "language")
+BPM_RANGE = (30, 300)  # ACE-Step 1.5 vocabulary, acestep/constants.py
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One clear sentence about a file, with a remedy. A song with a problem is left out; the others go on."""
+
+    text: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text}; {self.remedy}" if self.remedy else self.text
+
+
+@dataclass
+class Song:
+    """A piece of music: the audio file and its labels.
+
+    `lyrics` is "" when none are known; `sources` says per field where the value came from.
+    """
+
+    path: Path
+    id: str = ""
+    duration_s: float = 0.0
+    rate_hz: int = 0
+    channels: int = 0
+    caption: str = ""
+    genre: str = ""
+    lyrics: str = ""
+    bpm: int | None = None
+    keyscale: str = ""
+    timesignature: str = ""
+    language: str = "unknown"
+    custom_tag: str = ""
+    prompt_override: str | None = None
+    sources: dict[str, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def labelled(self) -> bool:
+        return bool(self.caption)
+
+    @property
+    def instrumental(self) -> bool:
+        return self.lyrics.strip().lower() in ("", "[instrumental]", "[inst]")
+
+    def set(self, name: str, value: Any, source: str) -> None:
+        """Store a field after checking it; a value that cannot be used becomes a problem, never a guess."""
+        try:
+            setattr(self, name, CHECKS[name](value))
+            self.sources[name] = source
+        except ValueError as e:
+            self.problems.append(Problem(f"{name} {value!r} in {source} {e}", f"correct it in {source}"))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("is not text")
+    return value.strip()
+
+
+def _bpm(value: Any) -> int:
+    try:
+        bpm = round(float(value))
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError("is not a number") from None
+    if isinstance(value, bool) or not BPM_RANGE[0] <= bpm <= BPM_RANGE[1]:
+        raise ValueError(f"is outside {BPM_RANGE[0]} to {BPM_RANGE[1]}")
+    return bpm
+
+
+def _keyscale(value: Any) -> str:
+    short = re.fullmatch(r"\s*([A-Ga-g])\s*([#b♯♭]?)\s*(major|minor|maj|min|m|M|)\s*", str(value), re.IGNORECASE)
+    if short is None:
+        raise ValueError("is no key such as 'F# minor' or 'Bb major'")
+    scale = short[3] if short[3] in ("m", "M") else short[3].lower()
+    key = f"{short[1].upper()}{short[2]} {'minor' if scale in ('m', 'min', 'minor') else 'major'}"
+    if key not in KEYSCALES:
+        raise ValueError("is no key such as 'F# minor' or 'Bb major'")
+    return key
+
+
+def _timesignature(value: Any) -> str:
+    text = str(value).strip().split("/")[0]
+    if isinstance(value, bool) or text not in TIMESIGNATURES:
+        raise ValueError(f"is none of {', '.join(TIMESIGNATURES)} (beats in a bar)")
+    return text
+
+
+def _language(value: Any) -> str:
+    code = str(value).strip().lower()
+    if code == "instrumental":
+        return "unknown"
+    if code not in LANGUAGES:
+        raise ValueError("is no language code the model knows, such as en, zh or ja")
+    return code
+
+
+CHECKS = {
+    "caption": _text,
+    "genre": _text,
+    "lyrics": _text,
+    "bpm": _bpm,
+    "keyscale": _keyscale,
+    "timesignature": _timesignature,
+    "language": _language,
+}
+
+
+def usable(songs: Iterable[Song]) -> list[Song]:
+    """The songs without problems."""
+    return [s for s in songs if not s.problems]

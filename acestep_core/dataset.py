@@ -1,0 +1,149 @@
+"""A dataset: songs with their labels, from a folder or a dataset.json in the reference's schema."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from acestep_core.audio import probe
+from acestep_core.data import CHECKS, INSTRUMENTAL, Problem, Song
+from acestep_core.errors import UserError
+from acestep_core.files import content_id, text_id, write_json
+from acestep_core.prompts import tagged
+from acestep_core.scan import TxtMeaning, decode_text, scan_folder
+
+# DatasetMetadata of the reference, acestep/training/dataset_builder_modules/models.py
+_METADATA = {"name": "untitled", "custom_tag": "", "tag_position": "prepend", "created_at": "", "genre_ratio": 0}
+_POSITIONS = ("prepend", "append", "replace")
+
+
+@dataclass
+class Dataset:
+    """Songs, problems of files that belong to no song, and dataset-wide settings (`metadata`)."""
+
+    songs: list[Song] = field(default_factory=list)
+    metadata: dict[str, Any] = field(default_factory=lambda: dict(_METADATA))
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def scan(cls, folder: str | Path, txt: TxtMeaning = "lyrics") -> "Dataset":
+        """The songs of a folder; see `acestep_core.scan` for the files it reads."""
+        found = scan_folder(Path(folder), txt)
+        return cls(found.songs, dict(_METADATA) | {"name": Path(folder).name}, found.problems, found.notes)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Dataset":
+        """A dataset.json of ours or the reference's. Raises `UserError` if it is none; bad samples become problems."""
+        path = Path(path)
+        content = _json_of(path)
+        samples = content.get("samples") if isinstance(content, dict) else content
+        if not isinstance(samples, list):
+            raise UserError(f"{path} has no list 'samples'", "save it with 'acestep-core dataset save'")
+        given = content.get("metadata") or {} if isinstance(content, dict) else {}
+        metadata = {k: given.get(k, default) for k, default in _METADATA.items()}
+        if metadata["tag_position"] not in _POSITIONS:
+            raise UserError(f"{path}: tag_position is '{metadata['tag_position']}'", f"use {', '.join(_POSITIONS)}")
+        found = cls(metadata=metadata)
+        for number, sample in enumerate(samples, 1):
+            found._add_sample(sample, number, path)
+        return found
+
+    @classmethod
+    def open(cls, source: str | Path, txt: TxtMeaning = "lyrics") -> "Dataset":
+        """A folder is scanned, a .json file is loaded."""
+        return cls.load(source) if str(source).lower().endswith(".json") else cls.scan(source, txt)
+
+    def save(self, path: str | Path) -> None:
+        """Write the reference's schema plus `sources`, `confidence` and `reviewed`, which it ignores."""
+        samples = [_sample(s) for s in self.songs if not s.problems]
+        metadata = self.metadata | {
+            "created_at": datetime.now().isoformat(timespec="seconds"),
+            "num_samples": len(samples),
+            "all_instrumental": all(s["is_instrumental"] for s in samples),
+        }
+        write_json(Path(path), {"metadata": metadata, "samples": samples})
+
+    def captions(self) -> Iterator[tuple[Song, str]]:
+        """Each usable song with the caption its prompt uses: caption or genre, with the trigger tag applied."""
+        songs = [s for s in self.songs if not s.problems]
+        drawn = sorted((text_id("genre", s.id), s.id) for s in songs)
+        by_genre = {i for _, i in drawn[: int(len(songs) * self.metadata["genre_ratio"] / 100)]}
+        for song in songs:
+            choice = song.prompt_override or ("genre" if song.id in by_genre else "caption")
+            text = song.genre if choice == "genre" and song.genre else song.caption
+            tag = song.custom_tag or self.metadata["custom_tag"]
+            yield song, tagged(text, tag, self.metadata["tag_position"])
+
+    def _add_sample(self, sample: Any, number: int, path: Path) -> None:
+        if not isinstance(sample, dict) or not isinstance(sample.get("audio_path"), str):
+            self.problems.append(Problem(f"sample {number} of {path.name} has no 'audio_path'", "add it or delete it"))
+            return
+        song = Song(path=_resolve(sample["audio_path"], path.parent))
+        _fill(song, sample, path.name)
+        self.songs.append(song)
+
+
+def _json_of(path: Path) -> Any:
+    try:
+        return json.loads(decode_text(path.read_bytes()))
+    except FileNotFoundError:
+        raise UserError(f"There is no file {path}", "write it with 'acestep-core dataset save'") from None
+    except UserError as e:
+        raise UserError(f"{path} {e.problem}", "save it again as UTF-8") from None
+    except ValueError as e:
+        raise UserError(f"{path} is no valid JSON ({e})", "correct it or save the dataset again") from None
+
+
+def _resolve(audio: str, folder: Path) -> Path:
+    given = Path(audio)
+    return given if given.is_absolute() or given.exists() else folder / given
+
+
+def _fill(song: Song, sample: dict[str, Any], source: str) -> None:
+    try:
+        song.id = content_id(song.path)
+        info = probe(song.path)
+        song.duration_s, song.rate_hz, song.channels = info.duration_s, info.rate_hz, info.channels
+    except OSError:
+        song.problems.append(Problem("the audio file is missing", f"correct its 'audio_path' in {source}"))
+    except UserError as e:
+        song.problems.append(Problem(e.problem, e.hint))
+    origins = sample.get("sources") if isinstance(sample.get("sources"), dict) else {}
+    for name in CHECKS:
+        value = sample.get(name)
+        if value not in (None, "") and not (name == "lyrics" and value == INSTRUMENTAL):
+            song.set(name, value, source)
+            song.sources[name] = origins.get(name, source)
+    song.custom_tag = str(sample.get("custom_tag") or "")
+    song.prompt_override = sample.get("prompt_override")
+    if song.prompt_override not in (None, "caption", "genre"):
+        song.problems.append(Problem(f"prompt_override is '{song.prompt_override}'", "use caption, genre or null"))
+
+
+def _sample(song: Song) -> dict[str, Any]:
+    """AudioSample of the reference in its key order, then our fields."""
+    return {
+        "id": song.id,
+        "audio_path": str(song.path.resolve()),
+        "filename": song.path.name,
+        "caption": song.caption,
+        "genre": song.genre,
+        "lyrics": song.lyrics or INSTRUMENTAL,
+        "raw_lyrics": song.lyrics,
+        "formatted_lyrics": "",
+        "bpm": song.bpm,
+        "keyscale": song.keyscale,
+        "timesignature": song.timesignature,
+        "duration": int(song.duration_s),
+        "language": song.language,
+        "is_instrumental": song.instrumental,
+        "custom_tag": song.custom_tag,
+        "labeled": song.labelled,
+        "prompt_override": song.prompt_override,
+        "sources": song.sources,
+        "confidence": {},
+        "reviewed": False,
+    }

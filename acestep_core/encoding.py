@@ -1,0 +1,193 @@
+"""Turns songs into training data: codec latents and the same condition that generation would use."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from acestep_core import prompts
+from acestep_core.audio import read_stereo
+from acestep_core.data import Problem, Song
+from acestep_core.dataset import Dataset
+from acestep_core.encoded import FORMAT, MANIFEST, read_header, read_song, song_file, write_manifest, write_song
+from acestep_core.errors import UserError
+from acestep_core.files import text_id
+from acestep_core.model import Model
+from acestep_core.observers import Observers
+from acestep_core.options import option
+from acestep_core.parts import MIN_FRAMES
+from acestep_core.registry import Registry, registry
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodeSettings:
+    """What decides the encoded numbers, but for songs and model."""
+
+    seed: int = option(0, "draws the codec's posterior sample, together with the song's id", ge=0)
+    min_seconds: float = option(5.12, "shorter songs are refused; the model's own limit is 5.12 s", ge=MIN_FRAMES / 25)
+    max_seconds: float = option(600.0, "longer songs are refused, never cut", gt=5.12, le=600)
+
+
+@dataclass(frozen=True)
+class Done:
+    """One song dealt with: `what` is encoded, kept (was already there) or failed."""
+
+    song: Song
+    what: str
+    number: int
+    total: int
+    problem: Problem | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass
+class EncodeResult:
+    """Names of songs by outcome, problems by name, and warnings."""
+
+    folder: Path
+    encoded: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    problems: dict[str, list[Problem]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A song with everything its numbers depend on, as short names."""
+
+    song: Song
+    caption: str
+    texts: tuple[str, str]
+    audio_key: str
+    text_key: str
+
+
+def encode(
+    source: str | Path | Dataset,
+    model: Model,
+    out: str | Path,
+    settings: EncodeSettings | None = None,
+    *,
+    plugins: Registry | None = None,
+    on_song: Callable[[Done], None] = lambda done: None,
+) -> EncodeResult:
+    """Encode every usable song of a folder, dataset.json or `Dataset` into `out`.
+
+    What is already there from the same inputs is kept; a song that fails is told and left out. The manifest is
+    written last and lists exactly the songs that are ready.
+    """
+    settings = settings or EncodeSettings()
+    dataset = source if isinstance(source, Dataset) else Dataset.open(source)
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    observers = Observers((plugins or registry()).manager)
+    result = EncodeResult(folder)
+    result.problems |= {s.path.name: s.problems for s in dataset.songs if s.problems}
+    works = [_work(song, caption, model, settings) for song, caption in dataset.captions()]
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for done in _encoded(works, model, folder, settings):
+        _note(done, result)
+        if done.what == "encoded":
+            observers.notify("acestep_song", song=done.song, folder=folder)
+        on_song(done)
+    ready = [w for w in works if w.song.path.name not in result.problems]
+    write_manifest(folder, [_entry(w, folder) for w in ready], _about(model, settings))
+    return result
+
+
+def _encoded(works: list[_Work], model: Model, folder: Path, settings: EncodeSettings) -> Iterator[Done]:
+    """Song by song, or, when the parts take turns on the device, stage by stage in groups."""
+    group = 32 if model.one_at_a_time else 1
+    number = 0
+    for start in range(0, len(works), group):
+        latents = {w.song.id: _attempt(_latents, w, model, folder, settings) for w in works[start : start + group]}
+        states = {w.song.id: _states(w, model, folder, latents) for w in works[start : start + group]}
+        for work in works[start : start + group]:
+            number += 1
+            yield _finish(work, model, folder, latents[work.song.id], states[work.song.id], number, len(works))
+
+
+def _work(song: Song, caption: str, model: Model, settings: EncodeSettings) -> _Work:
+    texts = prompts.song_texts(song, caption)
+    audio_key = text_id(FORMAT, song.id, model.hashes["codec"], str(settings.seed))
+    text_key = text_id(FORMAT, str(prompts.PROMPT_VERSION), *texts, model.hashes["text"], model.hashes["dit"])
+    return _Work(song, caption, texts, audio_key, text_key)
+
+
+def _attempt(step: Callable[..., Any], work: _Work, *rest: Any) -> Any:
+    """The step's result, or the problem that ended it: one bad song never stops the others."""
+    try:
+        return step(work, *rest)
+    except UserError as e:
+        return Problem(e.problem, e.hint)
+    except Exception as e:  # isolation wall: per-song loop
+        return Problem(f"{type(e).__name__}: {e}", "report this if the file plays elsewhere")
+
+
+def _latents(work: _Work, model: Model, folder: Path, settings: EncodeSettings) -> "np.ndarray | None":
+    """Latents float32 [T, 64]; None when the song's file is complete already."""
+    path = song_file(folder, work.song.id)
+    header = read_header(path)
+    if header.get("audio_key") == work.audio_key:
+        return None if header.get("text_key") == work.text_key else read_song(path)[0]["latents"]
+    seconds = work.song.duration_s
+    if not settings.min_seconds <= seconds <= settings.max_seconds:
+        raise UserError(f"it lasts {seconds:.1f} s, outside {settings.min_seconds:g} to {settings.max_seconds:g} s",
+                        "cut it, or change --min-seconds and --max-seconds")  # fmt: skip
+    return model.codec.encode(read_stereo(work.song.path), int(text_id(work.song.id, str(settings.seed)), 16))
+
+
+def _states(work: _Work, model: Model, folder: Path, latents: dict[str, Any]) -> Any:
+    if latents[work.song.id] is None or isinstance(latents[work.song.id], Problem):
+        return None
+    return _attempt(lambda w: tuple(_text_states(w, model)), work)
+
+
+def _text_states(work: _Work, model: Model) -> Iterator[Any]:
+    yield prompts.token_warnings(*work.texts, model.text.count, work.song.path.name)
+    yield model.text.caption(work.texts[0])
+    yield model.text.lyrics(work.texts[1])
+
+
+def _finish(work: _Work, model: Model, folder: Path, latents: Any, states: Any, number: int, total: int) -> Done:
+    problem = next((x for x in (latents, states) if isinstance(x, Problem)), None)
+    if problem is None and latents is None:
+        return Done(work.song, "kept", number, total)
+    if problem is None:
+        problem = _attempt(lambda w: _write(w, model, folder, latents, states), work)
+    if problem is not None:
+        return Done(work.song, "failed", number, total, problem)
+    return Done(work.song, "encoded", number, total, warnings=tuple(states[0]))
+
+
+def _write(work: _Work, model: Model, folder: Path, latents: "np.ndarray", states: Any) -> None:
+    import numpy as np
+
+    condition = model.dit.numpy(model.dit.condition(states[1], states[2]))
+    if not (np.isfinite(latents).all() and np.isfinite(condition).all()):
+        raise UserError("the model made NaN or infinite numbers of it", "try -o dtype=float32")
+    header = {"audio_key": work.audio_key, "text_key": work.text_key, "name": work.song.path.name,
+              "caption_text": work.texts[0], "lyric_text": work.texts[1]}  # fmt: skip
+    write_song(song_file(folder, work.song.id), latents, condition, header)
+
+
+def _note(done: Done, result: EncodeResult) -> None:
+    name = done.song.path.name
+    if done.problem is not None:
+        result.problems.setdefault(name, []).append(done.problem)
+    else:
+        (result.encoded if done.what == "encoded" else result.kept).append(name)
+    result.warnings += done.warnings
+
+
+def _entry(work: _Work, folder: Path) -> dict[str, Any]:
+    file = song_file(folder, work.song.id).name
+    return {"id": work.song.id, "file": file, "name": work.song.path.name, "caption": work.caption,
+            "duration_s": round(work.song.duration_s, 3)}  # fmt: skip
+
+
+def _about(model: Model, settings: EncodeSettings) -> dict[str, Any]:
+    return {"model": {"variant": model.info.variant, "hashes": model.hashes}, "settings": asdict(settings)}

@@ -1,0 +1,32 @@
+"""Errors meant for a person: one sentence that names the thing at fault, and a hint that mends it."""
+
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Something the user can mend. Shown without a traceback; exit code 1.
+
+    `problem` is one sentence; `hint` is a command or a value to try.
+    """
+
+    def __init__(self, problem: str, hint: str = ""):
+        self.problem = problem.rstrip()
+        self.hint = hint.rstrip()
+        super().__init__(self.problem, self.hint)
+
+    def __str__(self) -> str:
+        return f"{self.problem}\n  {self.hint}" if self.hint else self.problem
+
+
+class PluginError(UserError):
+    """A plugin that cannot be found, loaded or made; everything else keeps working."""
+
+
+def raise_all(errors: Iterable[UserError], what: str) -> None:
+    """Raise nothing, the only error, or one that tells all of them; `what` names the input they belong to."""
+    found = list(errors)
+    if len(found) == 1:
+        raise found[0]
+    if found:
+        lines = [f"  - {e.problem}" + (f" ({e.hint})" if e.hint else "") for e in found]
+        raise UserError("\n".join([f"{what} has {len(found)} problems:", *lines]))

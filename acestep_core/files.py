@@ -1,0 +1,49 @@
+"""Files written whole or not at all, and names for file contents."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_BLOCK = 64 * 1024
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write under a temporary name, then rename: a reader never sees half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def write_json(path: Path, content: Any) -> None:
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_arrays(path: Path, arrays: "Mapping[str, np.ndarray]", header: Mapping[str, str]) -> None:
+    """A safetensors file with string metadata, renamed into place when complete."""
+    from safetensors.numpy import save_file
+
+    temporary = path.with_name(f".{path.name}.tmp")
+    save_file(dict(arrays), str(temporary), metadata=dict(header))
+    temporary.replace(path)
+
+
+def content_id(path: Path) -> str:
+    """12 hex digits from the size and three 64 KiB blocks: stable under renames, the same for equal files."""
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb") as f:
+        for start in (0, max(0, size // 2 - _BLOCK // 2), max(0, size - _BLOCK)):
+            f.seek(start)
+            digest.update(f.read(_BLOCK))
+    return digest.hexdigest()[:12]
+
+
+def text_id(*texts: str) -> str:
+    """12 hex digits that change when any of the texts does."""
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12]

@@ -1,0 +1,81 @@
+"""A checkpoint opened with a backend: its parts, loaded when first used and let go of when memory is short."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from acestep_core.api import Backend
+from acestep_core.checkpoint import Checkpoint, ModelInfo, open_checkpoint, weight_files
+from acestep_core.registry import Registry, registry
+
+PARTS = ("text", "codec", "dit")
+
+
+class Model:
+    """`text`, `codec` and `dit` of one checkpoint (see `acestep_core.parts`).
+
+    With `one_at_a_time`, loading a part lets go of the others; by default the backend says whether all fit.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, backend: Backend, one_at_a_time: bool | None = None):
+        self.checkpoint = checkpoint
+        self.backend = backend
+        if one_at_a_time is None:
+            one_at_a_time = not backend.fits(sum(self._bytes(p) for p in PARTS))
+        self.one_at_a_time = one_at_a_time
+        self._loaded: dict[str, Any] = {}
+
+    @property
+    def info(self) -> ModelInfo:
+        return self.checkpoint.dit
+
+    @property
+    def text(self) -> Any:
+        return self.part("text")
+
+    @property
+    def codec(self) -> Any:
+        return self.part("codec")
+
+    @property
+    def dit(self) -> Any:
+        return self.part("dit")
+
+    @cached_property
+    def hashes(self) -> dict[str, str]:
+        """Names of the weights of each part."""
+        return {p: self.checkpoint.hash(p) if p != "dit" else self.info.hash() for p in PARTS}
+
+    def part(self, name: str) -> Any:
+        if name not in self._loaded:
+            if self.one_at_a_time:
+                self.release()
+            self._loaded[name] = self.backend.load(name, self.checkpoint.part(name))
+        return self._loaded[name]
+
+    def release(self, *names: str) -> None:
+        """Let go of some parts, or of all."""
+        for name in names or tuple(self._loaded):
+            self._loaded.pop(name, None)
+        self.backend.release()
+
+    def _bytes(self, part: str) -> int:
+        return sum(f.stat().st_size for f in weight_files(self.checkpoint.part(part)))
+
+
+def load_backend(
+    name: str = "pt",
+    *,
+    model: str | Path,
+    variant: str | None = None,
+    one_at_a_time: bool | None = None,
+    plugins: Registry | None = None,
+    **options: Any,
+) -> Model:
+    """The checkpoint in folder `model`, run by the backend with that name and these options.
+
+    Reads no weights yet. Raises `UserError` for a folder that is no ACE-Step 1.5 model.
+    """
+    backend = (plugins or registry()).make("backends", name, options)
+    backend.check()
+    return Model(open_checkpoint(Path(model).expanduser(), variant), backend, one_at_a_time)

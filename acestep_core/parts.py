@@ -1,0 +1,129 @@
+"""What the pipelines need of a loaded model, whatever library runs it.
+
+Arrays between parts are the backend's own (torch, MLX); at the edges they are numpy. Latents are [T, 64] at 25 Hz,
+waves [2, S] at 48 kHz. One item at a time: an item's result never depends on its batch mates.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from acestep_core.api import Adapter, TimestepSampler
+    from acestep_core.checkpoint import ModelInfo
+    from acestep_core.run import Run
+    from acestep_core.training import TrainSettings
+
+FRAME_RATE_HZ = 25
+HOP = 1920  # samples of 48 kHz audio per latent frame
+CHANNELS = 64
+MIN_FRAMES = 128  # the DiT's shortest input, 5.12 s (conditioning_target.py of the reference)
+
+
+class TextPart(Protocol):
+    """The text encoder with its tokenizer."""
+
+    def count(self, text: str) -> int:
+        """Tokens of a text, special ones included."""
+
+    def caption(self, text: str) -> Any:
+        """Hidden states [L, text width] of a caption text."""
+
+    def lyrics(self, text: str) -> Any:
+        """Token embeddings [L, text width] of a lyric text."""
+
+
+class CodecPart(Protocol):
+    """The audio codec."""
+
+    def encode(self, wave: "np.ndarray", seed: int) -> "np.ndarray":
+        """Latents float32 [T, 64] of a wave [2, S]; a posterior sample drawn with `seed`."""
+
+    def decode(self, latents: Any, on_tile: Callable[[int, int], None] | None = None) -> "np.ndarray":
+        """Wave float32 [2, T * 1920] of latents [T, 64]."""
+
+
+class Decoder(Protocol):
+    """The trainable network inside the DiT, as adapters see it."""
+
+    module: Any
+
+    def linears(self) -> Mapping[str, Any]:
+        """Linear layers by their name in the original checkpoint, such as layers.0.self_attn.q_proj."""
+
+    def module_path(self, name: str) -> str:
+        """Attribute path inside `module` of the linear layer with that original name."""
+
+
+class DitPart(Protocol):
+    """Condition encoder, diffusion transformer and what belongs to them."""
+
+    info: "ModelInfo"
+    decoder: Decoder
+    dtype_name: str
+    device_name: str
+
+    def condition(self, caption: Any, lyrics: Any, timbre: Any | None = None) -> Any:
+        """Condition [L, width] of text states and a timbre reference [T, 64] (None = silence)."""
+
+    def null_condition(self, length: int) -> Any:
+        """The learned empty condition [length, width]."""
+
+    def text2music_context(self, frames: int) -> Any:
+        """Context [T, 128]: silence as source, everything to be made."""
+
+    def noise(self, seed: int, frames: int) -> Any:
+        """Standard normal [T, 64] in float32, the same on every device."""
+
+    def velocity(self, x: Any, t: float, condition: Any, context: Any) -> Any:
+        """noise - data as the model sees it at x [T, 64], float32."""
+
+    def numpy(self, array: Any) -> "np.ndarray":
+        """float32 numpy copy."""
+
+
+@dataclass(frozen=True)
+class EncodedSong:
+    """One song ready for training; arrays are float32 numpy, unpadded."""
+
+    id: str
+    name: str
+    latents: "np.ndarray"
+    condition: "np.ndarray"
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """Everything a backend needs to train; `load` reads one encoded song by index."""
+
+    run: "Run"
+    settings: "TrainSettings"
+    adapter: "Adapter"
+    sampler: "TimestepSampler"
+    dit: DitPart
+    songs: Sequence[str]
+    load: Callable[[int], EncodedSong]
+    steps: int
+    resume_from: Path | None
+    stop: Callable[[], bool]
+    loss: Callable[..., Any]
+    optimizer: Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimizer step done."""
+
+    step: int
+    loss: float
+    lr: float
+    grad_norm: float
+    t: tuple[float, ...]
+    losses: tuple[float, ...]
+    epoch: int
+
+
+Steps = Iterator[Step]

@@ -1,0 +1,83 @@
+"""The text the model was trained on: templates, vocabularies and limits, as pure functions.
+
+The same functions build the conditions of a training song and of a generated one.
+Source: acestep/constants.py and handler/prompt_utils.py of ACE-Step 1.5 (April 2026).
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from acestep_core.errors import UserError
+
+if TYPE_CHECKING:
+    from acestep_core.data import Song
+
+PROMPT_VERSION = 1
+"""Raised when a template changes, so that encoded songs are known to be stale."""
+
+TEXT2MUSIC = "Fill the audio semantic mask based on the given conditions:"
+CAPTION_TOKENS = 256
+LYRIC_TOKENS = 2048
+TIMESIGNATURES = ("2", "3", "4", "6")
+KEYSCALES = tuple(
+    f"{note}{accidental} {scale}"
+    for note in "ABCDEFG"
+    for accidental in ("", "#", "b", "♯", "♭")
+    for scale in ("major", "minor")
+)
+LANGUAGES = tuple(
+    "ar az bg bn ca cs da de el en es fa fi fr he hi hr ht hu id is it ja ko la lt ms ne nl no pa pl pt ro ru sa sk "
+    "sr sv sw ta te th tl tr uk ur vi yue zh unknown".split()
+)
+
+
+def metas_text(bpm: int | None, timesignature: str, keyscale: str, duration_s: float) -> str:
+    """The metadata lines; what is not known reads N/A."""
+    lines = {
+        "bpm": bpm,
+        "timesignature": timesignature,
+        "keyscale": keyscale,
+        "duration": f"{int(duration_s)} seconds",
+    }
+    return "".join(f"- {name}: {value or 'N/A'}\n" for name, value in lines.items())
+
+
+def caption_text(caption: str, metas: str, instruction: str = TEXT2MUSIC) -> str:
+    """The text whose encoder states describe the music."""
+    return f"# Instruction\n{instruction}\n\n# Caption\n{caption}\n\n# Metas\n{metas}<|endoftext|>\n"
+
+
+def lyric_text(lyrics: str, language: str = "unknown") -> str:
+    """The text whose token embeddings are the lyrics."""
+    return f"# Languages\n{language}\n\n# Lyric\n{lyrics}<|endoftext|>"
+
+
+def tagged(caption: str, tag: str, position: str) -> str:
+    """Caption with the trigger tag put before, after or instead of it."""
+    if not tag or not caption or position == "replace":
+        return tag or caption
+    return f"{tag}, {caption}" if position == "prepend" else f"{caption}, {tag}"
+
+
+def song_texts(song: "Song", caption: str) -> tuple[str, str]:
+    """(caption text, lyric text) of a song under the given caption."""
+    metas = metas_text(song.bpm, song.timesignature, song.keyscale, song.duration_s)
+    return caption_text(caption, metas), lyric_text(song.lyrics or "[Instrumental]", song.language)
+
+
+def token_warnings(caption: str, lyrics: str, count: Callable[[str], int], who: str) -> list[str]:
+    """Sentences about texts longer than the model was trained on. Nothing is ever cut."""
+    found = []
+    for label, text, limit in (("caption", caption, CAPTION_TOKENS), ("lyrics", lyrics, LYRIC_TOKENS)):
+        tokens = count(text)
+        if tokens > limit:
+            found.append(
+                f"{who}: the {label} with its template is {tokens} tokens, the model knows {limit}; shorten it"
+            )
+    return found
+
+
+def check_language(language: str) -> str:
+    if language not in LANGUAGES:
+        raise UserError(f"'{language}' is no language code the model knows", f"use one of {' '.join(LANGUAGES)}")
+    return language

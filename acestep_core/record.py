@@ -1,0 +1,64 @@
+"""The record beside a clip: read it, and say what differs from when it was made."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from acestep_core.errors import UserError, raise_all
+from acestep_core.generation import GenerateRequest, UsedAdapter, adapter_hash
+from acestep_core.model import Model
+from acestep_core.options import parse_options
+from acestep_core.versions import versions
+
+
+@dataclass(frozen=True)
+class Record:
+    """What made a clip: enough to make it again."""
+
+    request: GenerateRequest
+    options: Mapping[str, Mapping[str, Any]]
+    adapters: tuple[UsedAdapter, ...]
+    content: Mapping[str, Any]
+
+    @property
+    def sha256(self) -> str:
+        """Of the float32 samples, before they were written in a file format."""
+        return self.content["audio"]["sha256"]
+
+
+def load_record(path: Path) -> Record:
+    """Raises `UserError` if the file is no record."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        given = {k: v for k, v in content["request"].items() if v is not None}
+        adapters = tuple(UsedAdapter(Path(a["path"]), float(a["scale"])) for a in content["adapters"])
+        content["audio"]["sha256"], content["model"]["hashes"], content["versions"], content["backend"]["device"]
+    except OSError as e:
+        raise UserError(f"{path} cannot be read ({e.strerror})", "give the .json beside a generated file") from e
+    except (ValueError, KeyError, TypeError) as e:
+        raise UserError(f"{path} is no record of a clip ({e!r})", "give the .json beside a generated file") from e
+    values, errors = parse_options(GenerateRequest, given, str(path))
+    raise_all(errors, str(path))
+    # A record is resolved: what does nothing was left out by then and must not look like a choice of the user.
+    if values.get("schedule"):
+        values.pop("shift", None)
+    return Record(GenerateRequest(**values), content.get("options", {}), adapters, content)
+
+
+def check_same(record: Record, model: Model) -> list[str]:
+    """Differences under which the bytes may differ. Raises `UserError` where the result cannot be the same."""
+    errors = []
+    for part, wanted in record.content["model"]["hashes"].items():
+        if model.hashes.get(part) != wanted:
+            errors.append(UserError(f"the {part} weights are others ({model.hashes.get(part)}, not {wanted})",
+                                    f"use the model {record.content['model']['folder']}"))  # fmt: skip
+    for used, entry in zip(record.adapters, record.content["adapters"], strict=True):
+        if not used.path.exists():
+            errors.append(UserError(f"the adapter {used.path} is gone", "put it back"))
+        elif adapter_hash(used.path) != entry["hash"]:
+            errors.append(UserError(f"the adapter {used.path} has changed", "put the old one back"))
+    raise_all(errors, "The record")
+    there, now = record.content["versions"], versions()
+    return [f"{name} was {old}, now {now.get(name)}" for name, old in there.items() if now.get(name) != old]

@@ -1,0 +1,124 @@
+"""A run folder: settings, metrics, checkpoints and the adapter. Killed at any moment, it can be gone on with.
+
+run.toml (resolved settings), metrics.jsonl (a line per step), checkpoints/step-000500/, adapter/ (written last).
+"""
+
+import json
+import shutil
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from acestep_core.config import dump_toml
+from acestep_core.errors import UserError
+from acestep_core.files import write_text
+
+SETTINGS, METRICS, ADAPTER, CHECKPOINTS = "run.toml", "metrics.jsonl", "adapter", "checkpoints"
+
+
+class Run:
+    """One training run on disk."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    @classmethod
+    def open(cls, folder: Path, settings: Mapping[str, Any], same: tuple[str, ...]) -> "Run":
+        """A new run, or the unfinished one in `folder` if its tables named in `same` are equal.
+
+        Raises `UserError` if the folder holds a finished run, another run, or something else.
+        """
+        run = cls(folder)
+        if not folder.exists() or not any(folder.iterdir()):
+            folder.mkdir(parents=True, exist_ok=True)
+            write_text(folder / SETTINGS, dump_toml(settings))
+            return run
+        if not (folder / SETTINGS).is_file():
+            raise UserError(f"{folder} is not empty and holds no run", "give another --out")
+        if run.adapter.is_dir():
+            raise UserError(f"The run in {folder} is finished", "give another --out, or delete the folder")
+        differences = _differences(run.settings(), settings, same)
+        if differences:
+            raise UserError(
+                f"{folder} holds an unfinished run with other settings:\n  " + "\n  ".join(differences),
+                "repeat them to go on with it, or give another --out",
+            )
+        return run
+
+    @property
+    def adapter(self) -> Path:
+        return self.folder / ADAPTER
+
+    def settings(self) -> dict[str, Any]:
+        return tomllib.loads((self.folder / SETTINGS).read_text(encoding="utf-8"))
+
+    def checkpoints(self) -> list[tuple[int, Path]]:
+        """(step, folder) of every complete checkpoint, oldest first."""
+        found = (self.folder / CHECKPOINTS).glob("step-*")
+        return sorted((int(p.name.removeprefix("step-")), p) for p in found)
+
+    def checkpoint(self, step: int, write: Callable[[Path], None], keep: int) -> Path:
+        """Write a checkpoint into a temporary folder, rename it, and delete all but the last `keep` (0 = none)."""
+        final = self.folder / CHECKPOINTS / f"step-{step:06d}"
+        temporary = final.with_name(f".{final.name}.tmp")
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        write(temporary)
+        shutil.rmtree(final, ignore_errors=True)
+        temporary.rename(final)
+        for _, old in self.checkpoints()[: -keep or None] if keep else ():
+            shutil.rmtree(old)
+        return final
+
+    def finish(self, write: Callable[[Path], None]) -> Path:
+        """Write the adapter folder; its existence says that the run is finished."""
+        temporary = self.folder / f".{ADAPTER}.tmp"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        write(temporary)
+        temporary.rename(self.adapter)
+        return self.adapter
+
+    def log(self, record: Mapping[str, Any]) -> None:
+        with (self.folder / METRICS).open("a", encoding="utf-8") as f:
+            f.write(json.dumps(record) + "\n")
+
+    def metrics(self) -> Iterator[dict[str, Any]]:
+        """The logged records; a line cut off by a kill is passed over."""
+        path = self.folder / METRICS
+        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+            try:
+                yield json.loads(line)
+            except ValueError:
+                continue
+
+    def forget_after(self, step: int) -> None:
+        """Drop the records of steps that will be done again."""
+        kept = [
+            json.dumps(r) for r in self.metrics() if r["step"] <= step and (r["event"], r["step"]) != ("grid", step)
+        ]
+        if (self.folder / METRICS).exists():
+            write_text(self.folder / METRICS, "".join(f"{line}\n" for line in kept))
+
+
+# Settings that do not change what is learnt, so a run may be gone on with under other ones.
+_FREE = ("train.save_every", "train.keep")
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any], tables: tuple[str, ...]) -> list[str]:
+    written = tomllib.loads(dump_toml(new))
+    lines = []
+    for table in tables:
+        before, after = _flat(old.get(table, {})), _flat(written.get(table, {}))
+        for key in sorted(before.keys() | after.keys()):
+            if before.get(key) != after.get(key) and f"{table}.{key}" not in _FREE:
+                lines.append(f"{table}.{key}: there {before.get(key)!r}, now {after.get(key)!r}")
+    return lines
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for key, value in table.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat

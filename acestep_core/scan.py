@@ -1,0 +1,201 @@
+"""Reads a folder of songs as users keep it: audio beside lyrics, captions, JSON and CSV files of the same stem."""
+
+import csv
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from acestep_core.audio import EXTENSIONS, probe
+from acestep_core.data import Problem, Song
+from acestep_core.errors import UserError
+from acestep_core.files import content_id
+
+TxtMeaning = Literal["lyrics", "caption", "ignore"]
+_JSON_FIELDS = ("caption", "genre", "bpm", "keyscale", "timesignature", "language")
+_CSV_FIELDS = {"bpm": "bpm", "key": "keyscale", "caption": "caption"}
+
+
+@dataclass
+class Scan:
+    """What a folder holds: songs in path order, and problems of files that belong to no song."""
+
+    songs: list[Song] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def scan_folder(folder: Path, txt: TxtMeaning = "lyrics") -> Scan:
+    """Every audio file below `folder` with its labels. Per field: `{stem}.json` > `*.csv` > `{stem}.caption.txt`.
+
+    `txt` says what a bare `{stem}.txt` is. Hidden files and folders are passed over.
+    """
+    if not folder.is_dir():
+        raise UserError(f"There is no folder {folder}", "give the folder that holds your songs")
+    found = Scan()
+    paths = sorted(_audio_files(folder))
+    rows = _csv_rows(folder, found)
+    stems = Counter(p.with_suffix("") for p in paths)
+    for path in paths:
+        song = Song(path=path)
+        _read_header(song)
+        _read_labels(song, rows, txt)
+        if stems[path.with_suffix("")] > 1:
+            others = f"several audio files are named '{path.stem}'"
+            song.problems.append(Problem(others, "rename all but one, they would share their text files"))
+        found.songs.append(song)
+    _mark_same_audio(found.songs)
+    _note_unused_rows(rows, found)
+    return found
+
+
+def _audio_files(folder: Path) -> Iterator[Path]:
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        for name in names:
+            if not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS:
+                yield Path(root) / name
+
+
+def _read_header(song: Song) -> None:
+    try:
+        str(song.path).encode()
+        song.id = content_id(song.path)
+        info = probe(song.path)
+    except UnicodeEncodeError:
+        song.problems.append(Problem("its name is not valid Unicode", "rename the file"))
+    except OSError as e:
+        song.problems.append(Problem(f"it cannot be opened ({e.strerror})", "check its permissions"))
+    except UserError as e:
+        song.problems.append(Problem(e.problem, e.hint))
+    else:
+        song.duration_s, song.rate_hz, song.channels = info.duration_s, info.rate_hz, info.channels
+
+
+def _read_labels(song: Song, rows: "dict[str, list[_Row]]", txt: TxtMeaning) -> None:
+    """Weakest source first, so that a stronger one overwrites it."""
+    base = song.path.with_suffix("")
+    _set_from_text(song, "caption", Path(f"{base}.caption.txt"))
+    if txt == "caption":
+        _set_from_text(song, "caption", Path(f"{base}.txt"))
+    _set_from_csv(song, rows)
+    _set_from_json(song, Path(f"{base}.json"))
+    if txt == "lyrics":
+        _set_from_text(song, "lyrics", Path(f"{base}.txt"))
+    _set_from_text(song, "lyrics", Path(f"{base}.lyrics.txt"))
+    if not song.lyrics and not song.problems:
+        song.notes.append("no lyrics: treated as instrumental")
+
+
+def _set_from_text(song: Song, name: str, path: Path) -> None:
+    text = _text_of(path, song)
+    if text:
+        song.set(name, text, path.name)
+
+
+def _text_of(path: Path, song: Song) -> str:
+    try:
+        return decode_text(path.read_bytes()).strip()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UserError) as e:
+        problem = e.problem if isinstance(e, UserError) else f"cannot be read ({e.strerror})"
+        song.problems.append(Problem(f"{path.name} {problem}", "save it again as UTF-8"))
+        return ""
+
+
+def decode_text(raw: bytes) -> str:
+    """UTF-8, with or without a byte-order mark. Raises `UserError` for any other encoding instead of guessing."""
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UserError("is UTF-16, not UTF-8")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        raise UserError(f"is not UTF-8 (byte {e.start})") from None
+    if "\0" in text:
+        raise UserError("is no text file")
+    return text
+
+
+def _set_from_json(song: Song, path: Path) -> None:
+    text = _text_of(path, song)
+    if not text:
+        return
+    try:
+        content = json.loads(text, parse_constant=_no_nan)
+    except ValueError as e:
+        song.problems.append(Problem(f"{path.name} is no valid JSON ({e})", "correct or delete it"))
+        return
+    if not isinstance(content, dict):
+        song.problems.append(Problem(f"{path.name} holds no JSON object", 'write {"caption": "...", "bpm": 120}'))
+        return
+    for name in _JSON_FIELDS:
+        if content.get(name) not in (None, ""):
+            song.set(name, content[name], path.name)
+    unknown = sorted(set(content) - set(_JSON_FIELDS))
+    if unknown:
+        song.notes.append(f"{path.name}: not used here: {', '.join(unknown)}")
+
+
+def _no_nan(word: str) -> Any:
+    raise ValueError(f"{word} is not a JSON number")
+
+
+@dataclass
+class _Row:
+    file: str
+    folder: Path
+    source: str
+    values: dict[str, str]
+    used: bool = False
+
+
+def _csv_rows(folder: Path, found: Scan) -> dict[str, list[_Row]]:
+    rows: dict[str, list[_Row]] = {}
+    for path in sorted(p for p in folder.rglob("*.csv") if not p.name.startswith(".")):
+        for row in _rows_of(path, found):
+            rows.setdefault(row.file, []).append(row)
+    return rows
+
+
+def _rows_of(path: Path, found: Scan) -> Iterator[_Row]:
+    try:
+        lines = decode_text(path.read_bytes()).splitlines()
+    except UserError as e:
+        found.problems.append(Problem(f"{path.name} {e.problem}", "save it again as UTF-8"))
+        return
+    delimiter = max(",;\t", key=lines[0].count) if lines else ","
+    reader = csv.DictReader(lines, delimiter=delimiter)
+    names = {(n or "").strip().lower(): n for n in reader.fieldnames or ()}
+    if "file" not in names:
+        found.notes.append(f"{path.name}: no 'File' column, not read")
+        return
+    for record in reader:
+        values = {to: (record.get(names[col]) or "").strip() for col, to in _CSV_FIELDS.items() if col in names}
+        yield _Row((record[names["file"]] or "").strip(), path.parent, path.name, values)
+
+
+def _set_from_csv(song: Song, rows: dict[str, list[_Row]]) -> None:
+    """Rows of a CSV name files by their name alone and speak for the CSV's folder and those below it."""
+    for row in rows.get(song.path.name, ()):
+        if song.path.is_relative_to(row.folder):
+            row.used = True
+            for name, value in row.values.items():
+                if value:
+                    song.set(name, value, row.source)
+
+
+def _note_unused_rows(rows: dict[str, list[_Row]], found: Scan) -> None:
+    for row in (r for same in rows.values() for r in same if not r.used):
+        found.notes.append(f"{row.source}: its row '{row.file}' matches no song (name and extension must be equal)")
+
+
+def _mark_same_audio(songs: list[Song]) -> None:
+    first: dict[str, Song] = {}
+    for song in songs:
+        if song.id and first.setdefault(song.id, song) is not song:
+            same = first[song.id].path.name
+            song.problems.append(Problem(f"it is the same recording as {same}", "delete one, or set repeats instead"))

@@ -1,0 +1,202 @@
+"""Trains an adapter on encoded songs: plans the run, keeps its folder, hands the loop to the backend."""
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from acestep_core.encoded import EncodedSet
+from acestep_core.errors import UserError, raise_all
+from acestep_core.model import Model
+from acestep_core.observers import Observers
+from acestep_core.options import check_values, option
+from acestep_core.parts import Step, TrainJob
+from acestep_core.registry import Registry, registry
+from acestep_core.run import Run
+from acestep_core.versions import versions
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """How to train; what to train is the adapter's business."""
+
+    steps: int | None = option(None, "optimizer steps; give this or epochs", ge=1)
+    epochs: int | None = option(None, "passes over all songs; 100 unless steps are given", ge=1)
+    batch_size: int = option(1, "songs per forward pass", ge=1)
+    accumulation: int = option(1, "batches per optimizer step", ge=1)
+    learning_rate: float | None = option(None, "peak rate; the adapter's own when not given", gt=0, le=1)
+    warmup: float = option(0.1, "share of the steps in which the rate rises", ge=0, lt=1)
+    final_rate: float = option(0.01, "share of the peak rate at the end of the cosine", ge=0, le=1)
+    weight_decay: float = option(0.01, "AdamW's weight decay", ge=0)
+    clip_norm: float = option(1.0, "largest gradient norm; 0 = no clipping", ge=0)
+    null_condition: float = option(0.15, "share of songs trained with the empty condition, for guidance", ge=0, le=1)
+    gradient_checkpointing: bool = option(False, "compute activations twice to save memory")
+    save_every: int = option(500, "steps between checkpoints; 0 = only at the end", ge=0)
+    keep: int = option(3, "checkpoints kept; 0 = all", ge=0)
+    seed: int = option(42, "drives order, noise, timesteps, dropout and the adapter's start", ge=0)
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a run left behind. `stopped` says that it ended early and can be gone on with."""
+
+    run: Run
+    step: int
+    steps: int
+    resumed_from: int
+    stopped: bool
+    adapter: Path | None
+
+
+# Tables of run.toml that must be equal for a run to be gone on with.
+_SAME = ("train", "adapter", "sampler", "model", "data")
+
+
+def train(
+    encoded: str | Path | EncodedSet,
+    model: Model,
+    *,
+    adapter: str = "lokr",
+    sampler: str = "logit_normal",
+    out: str | Path = "run",
+    settings: TrainSettings | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    plugins: Registry | None = None,
+    on_start: Callable[[TrainJob], None] = lambda job: None,
+    on_step: Callable[[Step], None] = lambda step: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> TrainResult:
+    """Train into the folder `out`; an unfinished run there with equal settings is gone on with, exactly.
+
+    `options` holds tables for 'adapter' and 'sampler'. `stop` is asked after every step; a stop saves a checkpoint.
+    Raises `UserError` for a finished or different run in `out`, and when the loss becomes NaN.
+    """
+    plugins, options = plugins or registry(), options or {}
+    songs = encoded if isinstance(encoded, EncodedSet) else EncodedSet.open(encoded)
+    chosen_adapter = plugins.make("adapters", adapter, options.get("adapter"))
+    chosen_sampler = plugins.make("samplers", sampler, options.get("sampler"))
+    settings = _resolved(settings or TrainSettings(), len(songs), chosen_adapter.learning_rate)
+    _check_model(songs, model)
+    known = {"adapters": plugins.find("adapters", adapter), "samplers": plugins.find("samplers", sampler)}
+    record = {
+        "train": asdict(settings),
+        "adapter": {"name": known["adapters"].qualified, **chosen_adapter.options()},
+        "sampler": {"name": known["samplers"].qualified, **chosen_sampler.options()},
+        "model": {"variant": model.info.variant, "hash": model.hashes["dit"]},
+        "data": {"songs": [s["id"] for s in songs.manifest["songs"]]},
+        "paths": {"encoded": str(songs.folder.resolve()), "model": str(model.info.folder.resolve())},
+        "backend": {"name": model.backend.name, **model.backend.options()},
+        "plugins": {k.name: f"{k.dist} {k.version}" for k in known.values()},
+        "versions": versions(),
+    }
+    run = Run.open(Path(out), record, _SAME)
+    latest = run.checkpoints()[-1:]
+    resumed = latest[0][0] if latest else 0
+    run.forget_after(resumed if latest else -1)
+    for entry in run.metrics():
+        if entry["event"] == "step":
+            chosen_sampler.observe(entry["t"], entry["losses"])
+    observers = Observers(plugins.manager)
+    job = TrainJob(
+        run=run,
+        settings=settings,
+        adapter=chosen_adapter,
+        sampler=chosen_sampler,
+        dit=model.dit,
+        songs=songs.names,
+        load=songs.load,
+        steps=settings.steps,
+        resume_from=latest[0][1] if latest else None,
+        stop=stop,
+        loss=lambda default, **inputs: observers.first("acestep_loss", default, **inputs),
+        optimizer=lambda default, **inputs: observers.first("acestep_optimizer", default, **inputs),
+    )
+    on_start(job)
+    with stop_on_signals() as asked:
+        job = replace(job, stop=lambda: asked() or stop())
+        last = _driven(model, job, observers, resumed, on_step)
+    finished = last == settings.steps
+    return TrainResult(run, last, settings.steps, resumed, not finished, run.adapter if finished else None)
+
+
+def learning_rate(settings: TrainSettings, step: int) -> float:
+    """The rate of step `step` (from 1): linear warm-up from a tenth, then cosine to `final_rate` of the peak."""
+    peak, total = settings.learning_rate, settings.steps
+    warm = max(1, round(total * settings.warmup)) if settings.warmup else 0
+    if step <= warm:
+        return peak * (0.1 + 0.9 * step / warm)
+    progress = (step - warm) / max(1, total - warm)
+    return peak * (settings.final_rate + (1 - settings.final_rate) * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C and SIGTERM ask for a stop after the present step; a second one interrupts at once."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+
+    def ask(number: int, frame: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _driven(model: Model, job: TrainJob, observers: Observers, resumed: int, on_step: Callable) -> int:
+    """The last step done. Metrics, observers and the caller hear of every step."""
+    last, error = resumed, None
+    observers.notify("acestep_train_start", run=job.run)
+    try:
+        for event in _events(model, job):
+            if isinstance(event, Step):
+                last = event.step
+                job.run.log({"event": "step", **asdict(event), "time": round(time.time(), 3)})
+                heard = {"step": event.step, "loss": event.loss, "t": event.t, "lr": event.lr}
+                observers.notify("acestep_train_step", run=job.run, **heard)
+                on_step(event)
+            elif isinstance(event, Path):
+                observers.notify("acestep_checkpoint", run=job.run, step=last, folder=event)
+            else:
+                job.run.log(event)
+    except BaseException as e:
+        error = e
+        raise
+    finally:
+        observers.notify("acestep_train_end", run=job.run, error=error)
+    return last
+
+
+def _events(model: Model, job: TrainJob) -> Iterator[Any]:
+    return iter(model.backend.train(job))
+
+
+def _resolved(settings: TrainSettings, songs: int, rate: float) -> TrainSettings:
+    errors = check_values(settings, "train")
+    if settings.steps is not None and settings.epochs is not None:
+        errors.append(UserError("--steps and --epochs say the same thing twice", "give one of them"))
+    raise_all(errors, "The settings")
+    per_step = settings.batch_size * settings.accumulation
+    steps = settings.steps or math.ceil(songs * (settings.epochs or 100) / per_step)
+    return replace(settings, steps=steps, epochs=None, learning_rate=settings.learning_rate or rate)
+
+
+def _check_model(songs: EncodedSet, model: Model) -> None:
+    made_by = songs.manifest["model"]["hashes"]["dit"]
+    if made_by != model.hashes["dit"]:
+        raise UserError(
+            f"{songs.folder} was encoded with another model (dit {made_by}, this is {model.hashes['dit']})",
+            f"encode again with {model.info.folder}",
+        )

@@ -1,0 +1,1 @@
+"""The plugins that come with acestep-core. They use only the public API, like anybody's."""

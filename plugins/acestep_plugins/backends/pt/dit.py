@@ -1,0 +1,168 @@
+"""The diffusion transformer with its condition encoder and audio tokenizer, as diffusers' modules."""
+
+import types
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from acestep_core import UserError
+from acestep_core.checkpoint import read_model
+from acestep_core.parts import CHANNELS
+from acestep_plugins.backends.pt.device import Place
+from acestep_plugins.backends.pt.dit_modules import build_decoder, build_detokenizer, build_encoder, build_tokenizer
+from acestep_plugins.backends.pt.folder import check_foreign, fill, read_tensors, to_diffusers, to_original
+
+
+class Dit:
+    """`DitPart` on diffusers. Tokenizer and detokenizer are read on first use."""
+
+    def __init__(self, folder: Path, place: Place):
+        self.info = read_model(folder)
+        self._place = place
+        check_foreign(folder)
+        with torch.device("meta"):
+            decoder, encoder = build_decoder(self.info.config), build_encoder(self.info.config)
+        self.decoder = PtDecoder(fill(decoder, folder, "decoder.", place))
+        self.encoder = fill(encoder, folder, "encoder.", place)
+        self.null_embedding = dict(read_tensors(folder, "null_condition_emb"))[""].to(place.device, place.dtype)
+        self.silence = _silence(folder).to(place.device, place.dtype)
+        _float32_time(self.decoder.module)
+        if self.info.xl:
+            _prepend_timbre_token(self.encoder.timbre_encoder)
+
+    @property
+    def dtype_name(self) -> str:
+        return str(self._place.dtype).removeprefix("torch.")
+
+    @property
+    def device_name(self) -> str:
+        return str(self._place.device)
+
+    @torch.inference_mode()
+    def condition(self, caption: torch.Tensor, lyrics: torch.Tensor, timbre: torch.Tensor | None = None) -> Any:
+        if timbre is None:
+            timbre = self.silence_frames(int(self.info.config.get("timbre_fix_frame", 750)))
+        packed, mask = self.encoder(
+            text_hidden_states=self._in(caption)[None],
+            text_attention_mask=_ones(caption),
+            lyric_hidden_states=self._in(lyrics)[None],
+            lyric_attention_mask=_ones(lyrics),
+            refer_audio_acoustic_hidden_states_packed=self._in(timbre)[None],
+            refer_audio_order_mask=torch.zeros(1, dtype=torch.long, device=self._place.device),
+        )
+        return packed[0, mask[0]]
+
+    def null_condition(self, length: int) -> torch.Tensor:
+        return self.null_embedding[0].expand(length, -1)
+
+    def silence_frames(self, frames: int) -> torch.Tensor:
+        """The codec's latents of silence [frames, 64], repeated if the checkpoint holds fewer."""
+        repeats = -(-frames // self.silence.shape[0])
+        return self.silence.repeat(repeats, 1)[:frames]
+
+    def text2music_context(self, frames: int) -> torch.Tensor:
+        silence = self.silence_frames(frames)
+        return torch.cat([silence, torch.ones_like(silence)], dim=-1)
+
+    def noise(self, seed: int, frames: int) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        return torch.randn(frames, CHANNELS, generator=generator).to(self._place.device)
+
+    @torch.inference_mode()
+    def velocity(self, x: torch.Tensor, t: float, condition: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        return self.predict(x, t, condition, context)
+
+    def predict(self, x: torch.Tensor, t: float, condition: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        """`velocity` with gradients."""
+        time = torch.full((1,), float(t), device=self._place.device)
+        output = self.decoder.module(
+            hidden_states=self._in(x)[None],
+            timestep=time,
+            timestep_r=time,
+            encoder_hidden_states=self._in(condition)[None],
+            context_latents=self._in(context)[None],
+            return_dict=False,
+        )
+        return output[0][0].float()
+
+    def numpy(self, array: torch.Tensor) -> Any:
+        return array.float().cpu().numpy()
+
+    @cached_property
+    def tokenizer(self) -> nn.Module:
+        """Latents [B, T, 64] to 5 Hz codes."""
+        return fill(build_tokenizer(self.info.config), self.info.folder, "tokenizer.", self._place)
+
+    @cached_property
+    def detokenizer(self) -> nn.Module:
+        """5 Hz codes back to latents [B, T, 64]."""
+        return fill(build_detokenizer(self.info.config), self.info.folder, "detokenizer.", self._place)
+
+    def _in(self, array: Any) -> torch.Tensor:
+        return torch.as_tensor(array).to(self._place.device, self._place.dtype)
+
+
+class PtDecoder:
+    """`Decoder`: diffusers' transformer, its linear layers under their original names."""
+
+    def __init__(self, module: nn.Module):
+        self.module = module
+        found = {n: m for n, m in module.named_modules() if isinstance(m, nn.Linear)}
+        self._linears = {to_original(f"{n}.").removesuffix("."): m for n, m in found.items()}
+
+    def linears(self) -> Mapping[str, nn.Linear]:
+        """As they were before any adapter: a layer stays the same object however often it is wrapped."""
+        return self._linears
+
+    def module_path(self, name: str) -> str:
+        return to_diffusers(f"{name}.").removesuffix(".")
+
+
+def _silence(folder: Path) -> torch.Tensor:
+    """silence_latent.pt is stored [1, 64, N]; returned [N, 64]. The only pickle read, and only its tensors."""
+    path = folder / "silence_latent.pt"
+    try:
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"{folder} lacks silence_latent.pt", "download it again") from None
+    except Exception as e:  # torch.load raises whatever the unpickler meets
+        raise UserError(f"{path} is damaged ({type(e).__name__})", "download it again") from e
+    if stored.ndim != 3 or stored.shape[:2] != (1, CHANNELS):
+        raise UserError(f"{path} has shape {tuple(stored.shape)}, expected (1, {CHANNELS}, N)", "download it again")
+    return stored[0].T.contiguous()
+
+
+def _ones(states: torch.Tensor) -> torch.Tensor:
+    return torch.ones(1, states.shape[0], dtype=torch.bool, device=states.device)
+
+
+def _float32_time(decoder: nn.Module) -> None:
+    """t stays float32 up to the sinusoid; in bfloat16 1000·t would have steps of 4."""
+
+    def forward(self: nn.Module, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        waves = self.time_sinusoid(t * self.scale).to(self.linear_1.weight.dtype)
+        embedding = self.linear_2(self.act1(self.linear_1(waves)))
+        return embedding, self.time_proj(self.act2(embedding)).unflatten(1, (6, -1))
+
+    for name in ("time_embed", "time_embed_r"):
+        module = getattr(decoder, name)
+        module.forward = types.MethodType(forward, module)
+
+
+def _prepend_timbre_token(timbre_encoder: nn.Module) -> None:
+    """XL pools its learned special token, which diffusers leaves out; 2B pools the first acoustic frame."""
+
+    class TokenFirst(nn.Module):
+        def __init__(self, linear: nn.Module, token: nn.Parameter):
+            super().__init__()
+            self.linear, self.token = linear, token
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            frames = self.linear(x)
+            return torch.cat([self.token.expand(frames.shape[0], 1, -1), frames], dim=1)
+
+    timbre_encoder.embed_tokens = TokenFirst(timbre_encoder.embed_tokens, timbre_encoder.special_token)

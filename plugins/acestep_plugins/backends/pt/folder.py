@@ -1,0 +1,97 @@
+"""Reads original checkpoint folders into diffusers' modules: renamed keys, every key accounted for, no code run."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import nn
+
+from acestep_core import UserError
+from acestep_core.checkpoint import weight_files
+from acestep_plugins.backends.pt.device import Place
+
+# original name -> diffusers name, inside every attention block and at the patch convolutions
+RENAMES = {
+    ".q_proj.": ".to_q.",
+    ".k_proj.": ".to_k.",
+    ".v_proj.": ".to_v.",
+    ".o_proj.": ".to_out.0.",
+    ".q_norm.": ".norm_q.",
+    ".k_norm.": ".norm_k.",
+    "proj_in.1.": "proj_in_conv.",
+    "proj_out.1.": "proj_out_conv.",
+}
+PARTS = ("decoder.", "encoder.", "tokenizer.", "detokenizer.", "null_condition_emb")
+
+
+def to_diffusers(key: str) -> str:
+    """Name of a tensor in diffusers' modules for its name in the original checkpoint."""
+    for original, renamed in RENAMES.items():
+        key = key.replace(original, renamed)
+    return key
+
+
+def to_original(key: str) -> str:
+    """The inverse of `to_diffusers`."""
+    for original, renamed in RENAMES.items():
+        key = key.replace(renamed, original)
+    return key
+
+
+def read_tensors(folder: Path, prefix: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    """(key without prefix, tensor on the CPU) of every tensor below `prefix`, one at a time."""
+    for opened in _opened(folder):
+        for key in opened.keys():  # noqa: SIM118 (not a dict)
+            if key.startswith(prefix):
+                yield key.removeprefix(prefix), opened.get_tensor(key)
+
+
+def _opened(folder: Path) -> Iterator[Any]:
+    for path in weight_files(folder):
+        try:
+            with safe_open(str(path), "pt") as f:
+                yield f
+        except SafetensorError as e:
+            raise UserError(f"{path} is damaged ({e})", "download it again") from e
+
+
+def check_foreign(folder: Path) -> None:
+    """Raise `UserError` listing every key that belongs to no known part of an ACE-Step model."""
+    foreign = [k for opened in _opened(folder) for k in opened.keys() if not k.startswith(PARTS)]  # noqa: SIM118
+    if foreign:
+        raise UserError(
+            f"{folder} holds {len(foreign)} tensors that are no part of an ACE-Step 1.5 model:\n  "
+            + "\n  ".join(foreign),
+            "check that this is an unmodified model folder",
+        )
+
+
+def fill(module: nn.Module, folder: Path, prefix: str, place: Place) -> nn.Module:
+    """Load all tensors below `prefix` into `module` (built on meta or CPU) and freeze it.
+
+    Raises `UserError` listing every missing, unexpected or wrongly shaped tensor by its original name.
+    """
+    state = {to_diffusers(k): v.to(place.device, place.dtype) for k, v in read_tensors(folder, prefix)}
+    check_match(module, state, f"{folder} ({prefix or 'weights'})")
+    module.load_state_dict(state, assign=True)
+    return module.to(place.device).eval().requires_grad_(False)
+
+
+def check_match(module: nn.Module, state: Mapping[str, torch.Tensor], where: str) -> None:
+    """Raise `UserError` telling every difference between a module and the tensors meant for it."""
+    expected = module.state_dict()
+    lines = [f"missing {to_original(k)}" for k in sorted(expected.keys() - state.keys())]
+    lines += [f"unexpected {to_original(k)}" for k in sorted(state.keys() - expected.keys())]
+    for key in sorted(expected.keys() & state.keys()):
+        if expected[key].shape != state[key].shape:
+            found, wanted = tuple(state[key].shape), tuple(expected[key].shape)
+            lines.append(f"{to_original(key)} is {found}, config.json says {wanted}")
+    if lines:
+        raise UserError(f"{where}: {len(lines)} tensors do not fit:\n  " + "\n  ".join(lines), "download it again")
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "config.json").read_text(encoding="utf-8"))

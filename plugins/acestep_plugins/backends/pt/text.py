@@ -1,0 +1,52 @@
+"""The text encoder: Qwen3 hidden states for captions, its token embeddings for lyrics."""
+
+from pathlib import Path
+
+import torch
+
+from acestep_core import UserError
+from acestep_plugins.backends.pt.device import Place
+
+
+class Text:
+    """`TextPart` on transformers. Nothing is padded or cut."""
+
+    def __init__(self, folder: Path, place: Place):
+        from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        self._place = place
+        try:
+            self.tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+            self.model, info = AutoModel.from_pretrained(
+                str(folder), dtype=place.dtype, local_files_only=True, trust_remote_code=False, output_loading_info=True
+            )
+        except (OSError, ValueError, KeyError) as e:
+            reason = str(e).splitlines()[0]
+            raise UserError(f"{folder} holds no usable text encoder ({reason})", "download the folder again") from e
+        _check_loading(folder, info)
+        self.model = self.model.to(place.device).eval().requires_grad_(False)
+
+    def count(self, text: str) -> int:
+        return len(self.tokenizer(text)["input_ids"])
+
+    @torch.inference_mode()
+    def caption(self, text: str) -> torch.Tensor:
+        return self.model(input_ids=self._ids(text)).last_hidden_state[0]
+
+    @torch.inference_mode()
+    def lyrics(self, text: str) -> torch.Tensor:
+        return self.model.get_input_embeddings()(self._ids(text))[0]
+
+    def _ids(self, text: str) -> torch.Tensor:
+        return torch.tensor([self.tokenizer(text)["input_ids"]], device=self._place.device)
+
+
+def _check_loading(folder: Path, info: dict) -> None:
+    """transformers fills gaps with random numbers and only logs it; that is an error here."""
+    lines = [f"missing {k}" for k in info["missing_keys"]]
+    lines += [f"unexpected {k}" for k in info["unexpected_keys"] if not k.startswith("lm_head.")]
+    lines += [f"{k[0] if isinstance(k, tuple) else k} has a wrong shape" for k in info["mismatched_keys"]]
+    if lines:
+        raise UserError(f"{folder}: {len(lines)} tensors do not fit:\n  " + "\n  ".join(lines), "download it again")
