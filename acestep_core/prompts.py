@@ -25,10 +25,11 @@ KEYSCALES = tuple(
     for accidental in ("", "#", "b", "♯", "♭")
     for scale in ("major", "minor")
 )
-LANGUAGES = tuple(
+_LANGUAGES = (
     "ar az bg bn ca cs da de el en es fa fi fr he hi hr ht hu id is it ja ko la lt ms ne nl no pa pl pt ro ru sa sk "
-    "sr sv sw ta te th tl tr uk ur vi yue zh unknown".split()
+    "sr sv sw ta te th tl tr uk ur vi yue zh unknown"
 )
+LANGUAGES = tuple(_LANGUAGES.split())
 
 
 def metas_text(bpm: int | None, timesignature: str, keyscale: str, duration_s: float) -> str:

@@ -11,7 +11,7 @@ def shift_map(t: float, shift: float) -> float:
 
 
 def shifted(steps: int, shift: float) -> list[float]:
-    """`steps` + 1 evenly spaced values, shifted. For 8 steps and shift 1, 2, 3 these are the reference's turbo tables."""
+    """`steps` + 1 evenly spaced values, shifted. With 8 steps and shift 1, 2, 3: the reference's turbo tables."""
     return [shift_map(1 - i / steps, shift) for i in range(steps)] + [0.0]
 
 

@@ -12,7 +12,7 @@ MLP = ("gate_proj", "up_proj", "down_proj")
 
 
 def chosen(names: Iterable[str], attention: Attention, projections: Sequence[str], mlp: bool) -> list[str]:
-    """Original names of the wanted layers, in order. Raises `UserError` for an unknown projection or no layer at all."""
+    """Original names of the wanted layers, in order. Raises `UserError` for an unknown projection or no layer."""
     unknown = [p for p in projections if p not in PROJECTIONS]
     if unknown:
         raise UserError(f"There is no projection '{unknown[0]}'", f"use some of {','.join(PROJECTIONS)}")

@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 from acestep_core import Backend, UserError, hookimpl, option
 
-
 # Weights plus activations of a minute of audio; below this the parts take turns on the device.
 WORK_FACTOR = 1.3
 

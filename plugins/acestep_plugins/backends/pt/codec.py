@@ -1,4 +1,4 @@
-"""The audio codec (AutoencoderOobleck), worked through in overlapping tiles so that memory does not grow with length."""
+"""The audio codec (AutoencoderOobleck), in overlapping tiles, so that memory does not grow with length."""
 
 import warnings
 from collections.abc import Callable, Iterator

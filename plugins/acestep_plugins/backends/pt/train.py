@@ -1,4 +1,4 @@
-"""The training loop. All randomness is a function of (seed, step), so a resumed run repeats nothing and misses nothing."""
+"""The training loop. All randomness is a function of (seed, step), so a resumed run repeats and misses nothing."""
 
 import math
 from collections.abc import Iterator, Mapping
