@@ -30,6 +30,7 @@ _PUBLIC = {
     "TrainSettings": "training",
     "train": "training",
     "GenerateRequest": "generation",
+    "UsedAdapter": "generation",
     "generate": "generation",
 }
 

@@ -151,9 +151,7 @@ def test_base_generations(base, case):
 
 
 def test_base_generation_guided_in_an_interval(base):
-    request = _request(
-        steps=10, shift=1.0, guidance=4.0, guidance_kind="apg", guidance_start=0.3, guidance_end=0.8
-    )
+    request = _request(steps=10, shift=1.0, guidance=4.0, guidance_kind="apg", guidance_start=0.3, guidance_end=0.8)
     _check(base, "apg4_interval_0.3_0.8", request, Euler())
 
 

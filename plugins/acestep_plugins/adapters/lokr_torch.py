@@ -11,7 +11,7 @@ from lycoris.modules.lokr import LokrModule
 
 from acestep_core import Attached, UserError
 from acestep_plugins.adapters.lokr import WEIGHTS, Lokr, weights_file
-from acestep_plugins.adapters.targets import chosen
+from acestep_plugins.adapters.targets import chosen, existing
 from acestep_plugins.adapters.weights import add_to_base, copy_all, read, write
 
 _PREFIX = "lycoris_"
@@ -103,16 +103,12 @@ def layers_in(file: Path) -> tuple[tuple[str, ...], dict[str, str]]:
 
 def _wanted(adapter: Lokr, decoder: Any) -> dict[str, torch.nn.Linear]:
     linears = decoder.linears()
-    if not adapter.modules:
-        return {n: linears[n] for n in chosen(linears, adapter.attention, adapter.projections, adapter.mlp)}
-    flat = {n.replace(".", "_"): n for n in linears}
-    unknown = [m for m in adapter.modules if m not in flat]
-    if unknown:
-        raise UserError(
-            f"The adapter changes {len(unknown)} layers this model does not have:\n  " + "\n  ".join(unknown),
-            "was it trained on another size of model (2B, XL)?",
-        )
-    return {flat[m]: linears[flat[m]] for m in adapter.modules}
+    names = (
+        existing(adapter.modules, linears)
+        if adapter.modules
+        else chosen(linears, adapter.attention, adapter.projections, adapter.mlp)
+    )
+    return {n: linears[n] for n in names}
 
 
 def _module(adapter: Lokr, name: str, linear: torch.nn.Linear) -> LokrModule:

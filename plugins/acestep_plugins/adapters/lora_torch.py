@@ -1,5 +1,6 @@
 """LoRA layers on a PyTorch decoder."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from peft.tuners.lora import LoraLayer
 
 from acestep_core import Attached
 from acestep_plugins.adapters.lora import WEIGHTS, Lora
-from acestep_plugins.adapters.targets import chosen
+from acestep_plugins.adapters.targets import chosen, existing
 from acestep_plugins.adapters.weights import add_to_base, copy_all, read, write
 
 _PREFIX = "base_model.model."
@@ -20,7 +21,12 @@ _LEAVES = (".lora_A.weight", ".lora_B.weight")
 class AttachedLora(Attached):
     def __init__(self, adapter: Lora, decoder: Any):
         self._adapter, self._decoder, self._scale = adapter, decoder, 1.0
-        names = list(adapter.modules) or chosen(decoder.linears(), adapter.attention, adapter.projections, adapter.mlp)
+        linears = decoder.linears()
+        names = (
+            existing(adapter.modules, linears)
+            if adapter.modules
+            else chosen(linears, adapter.attention, adapter.projections, adapter.mlp)
+        )
         self._paths = {name: decoder.module_path(name) for name in names}
         self._slot = _free_slot(decoder.module)
         config = LoraConfig(
@@ -30,7 +36,9 @@ class AttachedLora(Attached):
             target_modules=sorted(self._paths.values()),
         )
         before = _grad_flags(decoder.module)
-        inject_adapter_in_model(config, decoder.module, self._slot)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # PEFT warns of a second adapter; several are meant here
+            inject_adapter_in_model(config, decoder.module, self._slot)
         self._layers: dict[str, LoraLayer] = {n: decoder.module.get_submodule(p) for n, p in self._paths.items()}
         for layer in self._layers.values():
             layer.lora_A[self._slot].float(), layer.lora_B[self._slot].float()
@@ -85,8 +93,10 @@ class AttachedLora(Attached):
                 setattr(self._decoder.module.get_submodule(parent), leaf, layer.get_base_layer())
             else:
                 layer.delete_adapter(self._slot)
-        if hasattr(self._decoder.module, "peft_config"):
-            self._decoder.module.peft_config.pop(self._slot, None)
+        configs = self._decoder.module.peft_config
+        configs.pop(self._slot, None)
+        if not configs:
+            del self._decoder.module.peft_config
 
     @property
     def _strength(self) -> float:

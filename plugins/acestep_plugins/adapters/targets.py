@@ -23,3 +23,19 @@ def chosen(names: Iterable[str], attention: Attention, projections: Sequence[str
     if not found:
         raise UserError("No layer is chosen for the adapter", "choose projections=q,k,v,o or mlp=true")
     return found
+
+
+def existing(wanted: Sequence[str], names: Iterable[str]) -> list[str]:
+    """The layers a file names, by their original names; the file may write underscores for dots.
+
+    Raises `UserError` listing every layer the model does not have.
+    """
+    names = list(names)
+    known = {n.replace(".", "_"): n for n in names} | {n: n for n in names}
+    unknown = [w for w in wanted if w not in known]
+    if unknown:
+        raise UserError(
+            f"The adapter changes {len(unknown)} layers this model does not have:\n  " + "\n  ".join(unknown),
+            "was it trained on another size of model (2B, XL)?",
+        )
+    return [known[w] for w in wanted]
