@@ -143,11 +143,25 @@ def open_checkpoint(root: Path, variant: str | None = None) -> Checkpoint:
 
 def read_model(folder: Path) -> ModelInfo:
     """config.json of a DiT folder. Raises `UserError` naming every key that is missing."""
-    config = _config(folder)
+    config = read_config(folder)
     missing = [k for k in _NEEDED if k not in config]
     if missing:
         raise UserError(f"{folder / 'config.json'} lacks {', '.join(missing)}", "download the folder again")
     return ModelInfo(folder, config)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """config.json of any part. Raises `UserError` if it is missing or broken."""
+    path = folder / "config.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as e:
+        raise UserError(f"{path} cannot be read ({e.strerror})", "download the folder again") from e
+    except ValueError as e:
+        raise UserError(f"{path} is no valid JSON ({e})", "download the folder again") from e
+    if not isinstance(content, dict):
+        raise UserError(f"{path} holds no JSON object", "download the folder again")
+    return content
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -167,19 +181,6 @@ def weight_files(folder: Path) -> list[Path]:
 
 def _is_dit(folder: Path) -> bool:
     try:
-        return _config(folder).get("model_type") == "acestep"
+        return read_config(folder).get("model_type") == "acestep"
     except UserError:
         return False
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    path = folder / "config.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as e:
-        raise UserError(f"{path} cannot be read ({e.strerror})", "download the folder again") from e
-    except ValueError as e:
-        raise UserError(f"{path} is no valid JSON ({e})", "download the folder again") from e
-    if not isinstance(content, dict):
-        raise UserError(f"{path} holds no JSON object", "download the folder again")
-    return content

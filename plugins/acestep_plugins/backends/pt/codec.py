@@ -9,9 +9,10 @@ import numpy as np
 import torch
 
 from acestep_core import UserError
+from acestep_core.checkpoint import read_config
 from acestep_core.parts import CHANNELS, HOP
 from acestep_plugins.backends.pt.device import Place, free_bytes
-from acestep_plugins.backends.pt.folder import fill, read_config
+from acestep_plugins.backends.pt.folder import fill
 
 # The real codec's encoder looks 6.9 latent frames to either side, its decoder 9; with more a tile equals the whole.
 ENCODE_OVERLAP, DECODE_OVERLAP = 8, 12

@@ -1,6 +1,5 @@
 """Reads original checkpoint folders into diffusers' modules: renamed keys, every key accounted for, no code run."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -91,7 +90,3 @@ def check_match(module: nn.Module, state: Mapping[str, torch.Tensor], where: str
             lines.append(f"{to_original(key)} is {found}, config.json says {wanted}")
     if lines:
         raise UserError(f"{where}: {len(lines)} tensors do not fit:\n  " + "\n  ".join(lines), "download it again")
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "config.json").read_text(encoding="utf-8"))

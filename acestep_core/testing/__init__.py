@@ -1,0 +1,1 @@
+"""For plugin authors: contract suites (`contracts`) and stand-ins for the real things (`fakes`). Needs pytest."""

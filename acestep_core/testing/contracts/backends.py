@@ -1,0 +1,100 @@
+"""The contract of backends: parts with the right shapes, repeatable, each item by itself."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from acestep_core import prompts
+from acestep_core.checkpoint import Checkpoint, open_checkpoint
+from acestep_core.parts import CHANNELS, HOP
+from acestep_core.registry import registry
+from acestep_core.testing.contracts.base import PluginContract, refuses
+
+PARTS = {"text", "codec", "dit", "lm", "train"}
+
+
+class BackendContract(PluginContract):
+    """Subclass with `plugin = YourBackend`; parts it does not have are not asked for."""
+
+    kind = "backends"
+    maker: ClassVar[str] = "pt"
+    """The backend that writes the tiny checkpoint the parts are read from."""
+
+    @pytest.fixture(scope="class")
+    def checkpoint(self, tmp_path_factory: Any) -> Checkpoint:
+        folder = tmp_path_factory.mktemp("checkpoint")
+        registry().make("backends", self.maker).write_tiny(folder, "base")
+        return open_checkpoint(folder)
+
+    @pytest.fixture
+    def part(self, made: Any, checkpoint: Checkpoint) -> Any:
+        """Loads a part, or skips the test if the backend does not have it."""
+
+        def load(name: str) -> Any:
+            if name not in made.parts:
+                pytest.skip(f"has no {name} part")
+            return made.load(name, checkpoint.part(name))
+
+        return load
+
+    def test_it_says_what_it_can_do(self, made: Any) -> None:
+        assert made.parts and made.parts <= PARTS
+        made.check()
+
+    def test_an_unknown_part_is_refused(self, made: Any, checkpoint: Checkpoint) -> None:
+        refuses(lambda: made.load("surely_no_part", checkpoint.part("dit")))
+
+    def test_an_empty_folder_is_refused(self, made: Any, tmp_path: Path) -> None:
+        for name in made.parts & {"text", "codec", "dit"}:
+            refuses(lambda name=name: made.load(name, tmp_path))
+
+    def test_text_states_have_a_row_per_token(self, part: Any) -> None:
+        text = part("text")
+        for words in ("short", prompts.caption_text("歌 " * 50, prompts.metas_text(90, "4", "C major", 30))):
+            assert text.count(words) == text.caption(words).shape[0] == text.lyrics(words).shape[0]
+        assert text.caption("a").shape[1] == text.lyrics("a").shape[1]
+
+    def test_codec_keeps_time(self, part: Any) -> None:
+        import numpy as np
+
+        codec = part("codec")
+        wave = np.random.default_rng(0).standard_normal((2, 10 * HOP + 7)).astype(np.float32) * 0.1
+        latents = codec.encode(wave, seed=3)
+        assert latents.shape == (11, CHANNELS) and latents.dtype == np.float32
+        assert np.array_equal(latents, codec.encode(wave, seed=3))
+        assert not np.array_equal(latents, codec.encode(wave, seed=4))
+        assert codec.decode(_native(latents)).shape == (2, 11 * HOP)
+
+    def test_noise_is_the_same_on_every_machine(self, part: Any) -> None:
+        import torch
+
+        dit = part("dit")
+        expected = torch.randn(20, CHANNELS, generator=torch.Generator().manual_seed(5)).numpy()
+        assert (dit.numpy(dit.noise(5, 20)) == expected).all()
+
+    def test_velocity_has_the_shape_of_x_and_heeds_its_inputs(self, part: Any) -> None:
+        import numpy as np
+
+        text, dit = part("text"), part("dit")
+        states = [dit.condition(text.caption(c), text.lyrics("la")) for c in ("a waltz", "heavy metal")]
+        x, context = dit.noise(1, 41), dit.text2music_context(41)
+        looks = [
+            dit.numpy(dit.velocity(x, t, s, context)) for s, t in ((states[0], 0.5), (states[1], 0.5), (states[0], 0.9))
+        ]
+        assert all(v.shape == (41, CHANNELS) and v.dtype == np.float32 and np.isfinite(v).all() for v in looks)
+        assert len({v.tobytes() for v in looks}) == 3
+        assert dit.null_condition(7).shape == (7, states[0].shape[1])
+
+    def test_the_decoder_shows_its_layers_under_original_names(self, part: Any) -> None:
+        dit = part("dit")
+        names = set(dit.decoder.linears())
+        wanted = {f"layers.0.{a}_attn.{p}_proj" for a in ("self", "cross") for p in "qkvo"}
+        assert wanted | {"layers.0.mlp.gate_proj", "layers.0.mlp.up_proj", "layers.0.mlp.down_proj"} <= names
+
+
+def _native(latents: Any) -> Any:
+    """Latents between parts are the backend's own arrays; torch's are taken by every bundled one."""
+    import torch
+
+    return torch.from_numpy(latents)
