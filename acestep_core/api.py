@@ -4,6 +4,7 @@ A plugin object is frozen once made: its options are dataclass fields declared w
 names start with an underscore are its own state.
 """
 
+import sys
 from abc import ABC, ABCMeta, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -36,7 +37,9 @@ class Plugin(metaclass=_PluginMeta):
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
+        about = cls.__doc__ or getattr(sys.modules.get(cls.__module__), "__doc__", None)
         dataclass(kw_only=True, eq=False, repr=False)(cls)
+        cls.__doc__ = about  # where there was none, dataclass() has put a signature that says nothing
 
     def __setattr__(self, key: str, value: Any) -> None:
         if key in getattr(self, "_frozen", ()):

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 EXTENSIONS = (".wav", ".mp3", ".flac", ".ogg", ".opus")
 RATE_HZ = 48_000
+_STREAMED = 2**31 - 2**16  # a WAV written to a pipe declares about this many bytes, or more, or none
+_NO_LENGTH = 2**63 - 1  # SF_COUNT_MAX, what libsndfile says of a FLAC written to a pipe
 _BLOCK_S = 1  # libvorbis overflows its stack on one long write (python-soundfile issue 396)
 _FORMATS = {
     ".wav": ("WAV", "PCM_16"),
@@ -45,12 +47,34 @@ def probe(path: Path) -> AudioInfo:
     try:
         info = soundfile.info(str(path))
     except (soundfile.LibsndfileError, OSError) as e:
-        raise UserError(f"it is no readable {path.suffix[1:]} audio ({e})", "export it again") from e
+        raise UserError(f"it is no readable {path.suffix} audio", "export it again as .wav or .flac") from e
     if info.channels > 2:
         raise UserError(f"it has {info.channels} channels", "mix it down to stereo")
     if info.frames <= 0 or info.samplerate <= 0:
         raise UserError("it holds no sound", "export or copy it again")
+    if info.frames == _NO_LENGTH:
+        raise UserError("its header does not say how long it is", "export it again to a file, not through a pipe")
+    declared, present = _riff_bytes(path)
+    if present < 0.99 * declared and declared < _STREAMED:
+        raise _cut_off(info.duration, info.duration * declared / present)
     return AudioInfo(info.frames, info.samplerate, info.channels)
+
+
+def _riff_bytes(path: Path) -> tuple[int, int]:
+    """(declared, present) bytes of sound in a WAV, else zeros. libsndfile takes what is present without a word."""
+    with path.open("rb") as f:
+        if f.read(4) == b"RIFF":
+            f.seek(12)
+            while len(head := f.read(8)) == 8:
+                size = int.from_bytes(head[4:], "little")
+                if head[:4] == b"data":
+                    return size, path.stat().st_size - f.tell()
+                f.seek(size + size % 2, 1)
+    return 0, 0
+
+
+def _cut_off(found_s: float, declared_s: float) -> UserError:
+    return UserError(f"it is cut off: {found_s:.1f} s are there of {declared_s:.1f} s declared", "copy it again")
 
 
 def read_stereo(path: Path, rate_hz: int = RATE_HZ) -> "np.ndarray":
@@ -84,8 +108,7 @@ def _resampled(path: Path, info: AudioInfo, rate_hz: int) -> Iterator["np.ndarra
         yield stream.resample_chunk(block)
     declared = info.frames
     if decoded < declared - max(0.01 * declared, 0.2 * info.rate_hz):
-        found, said = decoded / info.rate_hz, info.duration_s
-        raise UserError(f"it is cut off: {found:.1f} s can be decoded of {said:.1f} s declared", "copy it again")
+        raise _cut_off(decoded / info.rate_hz, info.duration_s)
     yield stream.resample_chunk(np.zeros((0, 2), np.float32), last=True)
 
 
@@ -95,7 +118,8 @@ def _decoded(path: Path, info: AudioInfo) -> Iterator["np.ndarray"]:
 
     try:
         with soundfile.SoundFile(str(path)) as f:
-            for block in f.blocks(info.rate_hz * 10, dtype="float32", always_2d=True):
+            # not f.blocks(): where a file is cut off, that repeats old samples up to the declared length
+            while len(block := f.read(info.rate_hz * 10, dtype="float32", always_2d=True)):
                 yield np.ascontiguousarray(np.repeat(block, 2, axis=1) if block.shape[1] == 1 else block)
     except (soundfile.LibsndfileError, RuntimeError) as e:
         raise UserError(f"decoding stopped in the middle ({e})", "copy or export it again") from e
@@ -124,7 +148,10 @@ def write_audio(path: Path, wave: "np.ndarray", rate_hz: int = RATE_HZ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     block = rate_hz * _BLOCK_S
-    with soundfile.SoundFile(str(temporary), "w", rate_hz, wave.shape[0], format=container, subtype=codec) as f:
-        for start in range(0, wave.shape[1], block):
-            f.write(wave[:, start : start + block].T.clip(-1.0, 1.0))
-    temporary.replace(path)
+    try:
+        with soundfile.SoundFile(str(temporary), "w", rate_hz, wave.shape[0], format=container, subtype=codec) as f:
+            for start in range(0, wave.shape[1], block):
+                f.write(wave[:, start : start + block].T.clip(-1.0, 1.0))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,6 +1,9 @@
 """The `acestep-core` program. Commands are found by name and imported only when they run."""
 
+import os
 import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,8 @@ COMMANDS = {
     "train": ("train", "Train an adapter on encoded songs."),
     "generate": ("generate", "Make music, with or without adapters."),
     "models": ("models", "List, show and make checkpoint folders."),
+    "runs": ("runs", "List trainings and compare them."),
+    "samplers": ("samplers", "Draw timestep samplers: their density and schedule."),
     "plugins": ("plugins", "List and show what is installed."),
     "demo": ("demo", "The whole way on the bundled songs: scan, encode, train, generate."),
 }
@@ -34,7 +39,8 @@ class LazyGroup(click.Group):
             return import_module(f"acestep_core.commands.{COMMANDS[name][0]}").command
         from acestep_core.registry import registry
 
-        return registry().load("commands", name) if name.partition("@")[0] in self._foreign() else None
+        known = {k.name for k in registry().known("commands")}
+        return registry().load("commands", name) if name.partition("@")[0] in known else None
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         from acestep_core.options import nearest
@@ -50,16 +56,29 @@ class LazyGroup(click.Group):
         foreign = self._foreign()
         if foreign:
             with formatter.section("Commands of other packages"):
-                formatter.write_dl([(name, f"from {dist}") for name, dist in foreign.items()])
+                formatter.write_dl(list(foreign.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """As click does it, but without importing every command to ask for its help."""
+        from click.shell_completion import CompletionItem
+
+        texts = {name: text for name, (_, text) in COMMANDS.items()} | self._foreign()
+        names = [CompletionItem(n, help=text) for n, text in texts.items() if n.startswith(incomplete)]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def _foreign(self) -> dict[str, str]:
+        """What to type -> where it is from; name@distribution where the name alone is not enough."""
         from acestep_core.registry import registry
 
-        return {k.name: k.dist for k in registry().known("commands") if k.name not in COMMANDS}
+        known = registry().known("commands")
+        taken = Counter([*COMMANDS, *(k.name for k in known)])
+        return {k.name if taken[k.name] == 1 else k.qualified: f"from {k.dist}" for k in known}
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(acestep_core.__version__, prog_name="acestep-core")
+@click.option("--no-third-party", is_flag=True, is_eager=True, expose_value=False, help="Load bundled plugins only.",
+              callback=lambda ctx, option, given: given and _only_bundled())  # fmt: skip
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file; ./acestep.toml if there is one.")
 @click.pass_context
 def group(ctx: click.Context, config: Path | None) -> None:
@@ -68,21 +87,50 @@ def group(ctx: click.Context, config: Path | None) -> None:
 
     ctx.obj = load_config(config)
     ctx.default_map = {k: v for k, v in ctx.obj.items() if isinstance(v, dict)}
-    _check_table(ctx)
+    _check_config(ctx)
 
 
-def _check_table(ctx: click.Context) -> None:
-    """A misspelt key of the used command's table in the settings file is an error."""
+def _only_bundled() -> None:
+    from acestep_core.discovery import RESTRICT
+    from acestep_core.registry import registry
+
+    os.environ[RESTRICT] = ""
+    registry.cache_clear()
+
+
+def _check_config(ctx: click.Context) -> None:
+    """What nothing would read in the settings file is an error: unknown tables, and keys of the used command's."""
+    from acestep_core.api import KINDS
     from acestep_core.errors import UserError, raise_all
     from acestep_core.options import nearest
 
-    name = ctx.invoked_subcommand
-    table = ctx.obj.get(name, {})
-    if name not in COMMANDS or not table:
+    if not ctx.obj:
         return
-    known = [p.name for p in ctx.command.get_command(ctx, name).params]
-    wrong = [UserError(f"[{name}] has no key '{k}'", nearest(k, known)) for k in table if k not in known]
+    places = {*COMMANDS, *KINDS}
+    if not places.issuperset(ctx.obj):
+        places |= {name.partition("@")[0] for name in ctx.command.list_commands(ctx)}
+    wrong = [UserError(f"Nothing reads '{k}'", nearest(k, places)) for k in ctx.obj if k not in places]
+    wrong += [UserError(f"'{k}' is no table", f"write [{k}]") for k in places & set(ctx.obj) - set(ctx.default_map)]
+    name = ctx.invoked_subcommand
+    if ctx.default_map.get(name):
+        command, table = ctx.command.get_command(ctx, name), ctx.default_map[name]
+        if name in KINDS:  # other keys are the names of plugins, as in [samplers.uniform]
+            table = {k: v for k, v in table.items() if k in command.commands}
+        wrong += _wrong_keys(command, table, name)
     raise_all(wrong, "The settings file")
+
+
+def _wrong_keys(command: click.Command, table: Mapping[str, Any], place: str) -> Iterator[Any]:
+    from acestep_core.errors import UserError
+    from acestep_core.options import nearest
+
+    inner = getattr(command, "commands", {})
+    known = [*inner, *(p.name for p in command.params)]
+    for key, value in table.items():
+        if key in inner and isinstance(value, dict):
+            yield from _wrong_keys(inner[key], value, f"{place}.{key}")
+        elif key not in known:
+            yield UserError(f"[{place}] has no key '{key}'", nearest(key, known))
 
 
 def main() -> None:

@@ -4,7 +4,6 @@ Defaults < file < command line. Keys are checked where they are used, by the opt
 """
 
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,8 @@ def load_config(path: str | Path | None = None) -> dict[str, Any]:
     chosen = Path(path) if path else Path(FILE)
     if not path and not chosen.exists():
         return {}
+    import tomllib  # here because most commands run without a settings file
+
     try:
         return tomllib.loads(chosen.read_text(encoding="utf-8-sig"))
     except OSError as e:
@@ -29,40 +30,44 @@ def load_config(path: str | Path | None = None) -> dict[str, Any]:
 
 def plugin_options(config: Mapping[str, Any], kind: str, name: str) -> dict[str, Any]:
     """The table [<kind>.<name>], such as [adapters.lora]."""
-    table = config.get(kind, {}).get(name.partition("@")[0], {})
-    if not isinstance(table, dict):
-        raise UserError(f"[{kind}.{name}] in the settings file is no table", f"write [{kind}.{name}] and options below")
+    table: Any = config
+    bare = name.partition("@")[0]
+    for key in (kind, bare):
+        table = table.get(key, {})
+        if not isinstance(table, dict):
+            raise UserError(f"'{key}' in the settings file is no table", f"write [{kind}.{bare}] and options below")
     return dict(table)
 
 
 def dump_toml(content: Mapping[str, Any]) -> str:
     """TOML of plain values and tables; None is left out."""
-    lines = [f"{_key(k)} = {_value(v)}" for k, v in content.items() if v is not None and not isinstance(v, Mapping)]
-    for name, table in content.items():
-        if isinstance(table, Mapping):
-            lines += ["", f"[{_key(name)}]", *_indented(_key(name), table)]
-    return "\n".join(lines).strip() + "\n"
+    return "\n".join(_lines("", content)).strip() + "\n"
 
 
-def _indented(prefix: str, table: Mapping[str, Any]) -> list[str]:
+def _lines(prefix: str, table: Mapping[str, Any]) -> list[str]:
     lines = [f"{_key(k)} = {_value(v)}" for k, v in table.items() if v is not None and not isinstance(v, Mapping)]
     for name, inner in table.items():
         if isinstance(inner, Mapping):
-            path = f"{prefix}.{_key(name)}"
-            lines += ["", f"[{path}]", *_indented(path, inner)]
+            lines += ["", f"[{prefix}{_key(name)}]", *_lines(f"{prefix}{_key(name)}.", inner)]
     return lines
 
 
 def _key(name: str) -> str:
     bare = name.replace("-", "").replace("_", "")
-    return name if bare.isascii() and bare.isalnum() else json.dumps(name, ensure_ascii=False)
+    return name if bare.isascii() and bare.isalnum() else _quoted(name)
 
 
 def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items() if v is not None) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_value(v) for v in value) + "]"
-    if isinstance(value, bool | str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, int | float):
-        return repr(value)
-    return json.dumps(str(value), ensure_ascii=False)
+        return "[" + ", ".join(_value(v) for v in value if v is not None) + "]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):  # of numpy too, whose repr is no number
+        return repr(int(value) if isinstance(value, int) else float(value))
+    return _quoted(str(value))
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")  # JSON allows DEL as it is, TOML does not

@@ -1,16 +1,19 @@
 """Songs and what is known about them."""
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from acestep_core.parts import FRAME_RATE_HZ, MIN_FRAMES
 from acestep_core.prompts import KEYSCALES, LANGUAGES, TIMESIGNATURES
 
 INSTRUMENTAL = "[Instrumental]"
 FIELDS = ("caption", "genre", "lyrics", "bpm", "keyscale", "timesignature", "language")
 BPM_RANGE = (30, 300)  # ACE-Step 1.5 vocabulary, acestep/constants.py
+SHORTEST_S, LONGEST_S = MIN_FRAMES / FRAME_RATE_HZ, 600.0  # of the model; constants.py, conditioning_target.py
 
 
 @dataclass(frozen=True)
@@ -69,15 +72,22 @@ class Song:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("is not text")
+    if not _is_unicode(value):
+        raise ValueError("holds half a character")
     return value.strip()
+
+
+def _is_unicode(text: str) -> bool:
+    """False for the halves of surrogate pairs, which JSON can spell but no file or tokenizer takes."""
+    return not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def _bpm(value: Any) -> int:
     try:
-        bpm = round(float(value))
+        bpm = round(float("no" if isinstance(value, bool) else value))
     except (TypeError, ValueError, OverflowError):
         raise ValueError("is not a number") from None
-    if isinstance(value, bool) or not BPM_RANGE[0] <= bpm <= BPM_RANGE[1]:
+    if not BPM_RANGE[0] <= bpm <= BPM_RANGE[1]:
         raise ValueError(f"is outside {BPM_RANGE[0]} to {BPM_RANGE[1]}")
     return bpm
 
@@ -95,7 +105,7 @@ def _keyscale(value: Any) -> str:
 
 def _timesignature(value: Any) -> str:
     text = str(value).strip().split("/")[0]
-    if isinstance(value, bool) or text not in TIMESIGNATURES:
+    if text not in TIMESIGNATURES:
         raise ValueError(f"is none of {', '.join(TIMESIGNATURES)} (beats in a bar)")
     return text
 
@@ -123,3 +133,9 @@ CHECKS = {
 def usable(songs: Iterable[Song]) -> list[Song]:
     """The songs without problems."""
     return [s for s in songs if not s.problems]
+
+
+def names(songs: Sequence[Song]) -> dict[Path, str]:
+    """What to call each song: its file name, or its path where several files have that name."""
+    found = Counter(p.name for p in {s.path for s in songs})
+    return {s.path: s.path.name if found[s.path.name] == 1 else str(s.path) for s in songs}

@@ -1,21 +1,22 @@
 """A dataset: songs with their labels, from a folder or a dataset.json in the reference's schema."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from acestep_core.audio import probe
-from acestep_core.data import CHECKS, INSTRUMENTAL, Problem, Song
-from acestep_core.errors import UserError
-from acestep_core.files import content_id, text_id, write_json
+from acestep_core.data import CHECKS, INSTRUMENTAL, Problem, Song, usable
+from acestep_core.errors import UserError, raise_all
+from acestep_core.files import text_id, write_json
 from acestep_core.prompts import tagged
-from acestep_core.scan import TxtMeaning, decode_text, scan_folder
+from acestep_core.scan import TxtMeaning, decode_text, mark_same_audio, read_header, scan_folder
 
 # DatasetMetadata of the reference, acestep/training/dataset_builder_modules/models.py
 _METADATA = {"name": "untitled", "custom_tag": "", "tag_position": "prepend", "created_at": "", "genre_ratio": 0}
+_UNKNOWN = {"lyrics": INSTRUMENTAL, "language": "unknown"}  # what the reference writes where nothing is known
 _POSITIONS = ("prepend", "append", "replace")
 
 
@@ -32,7 +33,7 @@ class Dataset:
     def scan(cls, folder: str | Path, txt: TxtMeaning = "lyrics") -> "Dataset":
         """The songs of a folder; see `acestep_core.scan` for the files it reads."""
         found = scan_folder(Path(folder), txt)
-        return cls(found.songs, dict(_METADATA) | {"name": Path(folder).name}, found.problems, found.notes)
+        return cls(found.songs, dict(_METADATA) | {"name": Path(folder).resolve().name}, found.problems, found.notes)
 
     @classmethod
     def load(cls, path: str | Path) -> "Dataset":
@@ -42,33 +43,35 @@ class Dataset:
         samples = content.get("samples") if isinstance(content, dict) else content
         if not isinstance(samples, list):
             raise UserError(f"{path} has no list 'samples'", "save it with 'acestep-core dataset save'")
-        given = content.get("metadata") or {} if isinstance(content, dict) else {}
-        metadata = {k: given.get(k, default) for k, default in _METADATA.items()}
-        if metadata["tag_position"] not in _POSITIONS:
-            raise UserError(f"{path}: tag_position is '{metadata['tag_position']}'", f"use {', '.join(_POSITIONS)}")
-        found = cls(metadata=metadata)
+        found = cls(metadata=_metadata(content, path))
         for number, sample in enumerate(samples, 1):
             found._add_sample(sample, number, path)
+        mark_same_audio(found.songs)
         return found
 
     @classmethod
     def open(cls, source: str | Path, txt: TxtMeaning = "lyrics") -> "Dataset":
         """A folder is scanned, a .json file is loaded."""
-        return cls.load(source) if str(source).lower().endswith(".json") else cls.scan(source, txt)
+        to_load = str(source).lower().endswith(".json") and not Path(source).is_dir()
+        return cls.load(source) if to_load else cls.scan(source, txt)
 
     def save(self, path: str | Path) -> None:
         """Write the reference's schema plus `sources`, `confidence` and `reviewed`, which it ignores."""
-        samples = [_sample(s) for s in self.songs if not s.problems]
-        metadata = self.metadata | {
+        samples = [_sample(s) for s in usable(self.songs)]
+        metadata = {
+            "name": self.metadata["name"],
+            "custom_tag": self.metadata["custom_tag"],
+            "tag_position": self.metadata["tag_position"],
             "created_at": datetime.now().isoformat(timespec="seconds"),
             "num_samples": len(samples),
             "all_instrumental": all(s["is_instrumental"] for s in samples),
+            "genre_ratio": self.metadata["genre_ratio"],
         }
         write_json(Path(path), {"metadata": metadata, "samples": samples})
 
     def captions(self) -> Iterator[tuple[Song, str]]:
         """Each usable song with the caption its prompt uses: caption or genre, with the trigger tag applied."""
-        songs = [s for s in self.songs if not s.problems]
+        songs = usable(self.songs)
         drawn = sorted((text_id("genre", s.id), s.id) for s in songs)
         by_genre = {i for _, i in drawn[: int(len(songs) * self.metadata["genre_ratio"] / 100)]}
         for song in songs:
@@ -91,30 +94,49 @@ def _json_of(path: Path) -> Any:
         return json.loads(decode_text(path.read_bytes()))
     except FileNotFoundError:
         raise UserError(f"There is no file {path}", "write it with 'acestep-core dataset save'") from None
+    except OSError as e:
+        raise UserError(f"{path} cannot be read ({e.strerror})", "check its permissions") from None
     except UserError as e:
         raise UserError(f"{path} {e.problem}", "save it again as UTF-8") from None
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         raise UserError(f"{path} is no valid JSON ({e})", "correct it or save the dataset again") from None
 
 
+def _metadata(content: Any, path: Path) -> dict[str, Any]:
+    """The settings in the file; what is missing or null is the default."""
+    given = content.get("metadata") if isinstance(content, dict) else None
+    given = given if isinstance(given, dict) else {}
+    metadata = {k: default if given.get(k) is None else given[k] for k, default in _METADATA.items()}
+    remedies = {k: _remedy(k, value) for k, value in metadata.items()}
+    raise_all([UserError(f"{path}: {k} is {metadata[k]!r}", r) for k, r in remedies.items() if r], str(path))
+    return metadata
+
+
+def _remedy(key: str, value: Any) -> str:
+    """What to do about a setting that cannot be used, else ""."""
+    if key == "genre_ratio":
+        return "" if isinstance(value, int) and 0 <= value <= 100 else "use a whole number from 0 to 100"
+    if key == "tag_position":
+        return "" if value in _POSITIONS else f"use {', '.join(_POSITIONS)}"
+    return "" if isinstance(value, str) else "write it as text"
+
+
 def _resolve(audio: str, folder: Path) -> Path:
-    given = Path(audio)
-    return given if given.is_absolute() or given.exists() else folder / given
+    """Beside the dataset file first, as the reference's second trainer has it, else from the current folder."""
+    beside = folder / audio
+    return beside if os.path.isfile(beside) or not os.path.isfile(audio) else Path(audio)
 
 
 def _fill(song: Song, sample: dict[str, Any], source: str) -> None:
-    try:
-        song.id = content_id(song.path)
-        info = probe(song.path)
-        song.duration_s, song.rate_hz, song.channels = info.duration_s, info.rate_hz, info.channels
-    except OSError:
+    if os.path.isfile(song.path):
+        read_header(song)
+    else:
         song.problems.append(Problem("the audio file is missing", f"correct its 'audio_path' in {source}"))
-    except UserError as e:
-        song.problems.append(Problem(e.problem, e.hint))
     origins = sample.get("sources") if isinstance(sample.get("sources"), dict) else {}
     for name in CHECKS:
         value = sample.get(name)
-        if value not in (None, "") and not (name == "lyrics" and value == INSTRUMENTAL):
+        placeholder = value == _UNKNOWN.get(name) and name not in origins
+        if value not in (None, "") and not placeholder:
             song.set(name, value, source)
             song.sources[name] = origins.get(name, source)
     song.custom_tag = str(sample.get("custom_tag") or "")

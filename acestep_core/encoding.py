@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from acestep_core import prompts
 from acestep_core.audio import read_stereo
-from acestep_core.data import Problem, Song
+from acestep_core.data import LONGEST_S, SHORTEST_S, Problem, Song, names
 from acestep_core.dataset import Dataset
 from acestep_core.encoded import FORMAT, MANIFEST, read_header, read_song, song_file, write_manifest, write_song
 from acestep_core.errors import UserError
 from acestep_core.files import text_id
-from acestep_core.model import Model
+from acestep_core.model import PARTS, Model
 from acestep_core.observers import Observers
 from acestep_core.options import option
-from acestep_core.parts import MIN_FRAMES
 from acestep_core.registry import Registry, registry
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+_SILENCE = 1e-6  # as the reference tells silence, handler/io_audio.py
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +29,8 @@ class EncodeSettings:
     """What decides the encoded numbers, but for songs and model."""
 
     seed: int = option(0, "draws the codec's posterior sample, together with the song's id", ge=0)
-    min_seconds: float = option(5.12, "shorter songs are refused; the model's own limit is 5.12 s", ge=MIN_FRAMES / 25)
-    max_seconds: float = option(600.0, "longer songs are refused, never cut", gt=5.12, le=600)
+    min_seconds: float = option(SHORTEST_S, "shorter songs are left out; this is the model's limit", ge=SHORTEST_S)
+    max_seconds: float = option(LONGEST_S, "longer songs are left out, never cut", gt=SHORTEST_S, le=LONGEST_S)
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class _Work:
     """A song with everything its numbers depend on, as short names."""
 
     song: Song
+    name: str
     caption: str
     texts: tuple[str, str]
     audio_key: str
@@ -81,21 +84,39 @@ def encode(
     """
     settings = settings or EncodeSettings()
     dataset = source if isinstance(source, Dataset) else Dataset.open(source)
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = _folder(Path(out))
     observers = Observers((plugins or registry()).manager)
-    result = EncodeResult(folder)
-    result.problems |= {s.path.name: s.problems for s in dataset.songs if s.problems}
-    works = [_work(song, caption, model, settings) for song, caption in dataset.captions()]
+    called = names(dataset.songs)
+    result = EncodeResult(folder, problems={called[s.path]: s.problems for s in dataset.songs if s.problems})
+    works = [_work(song, called[song.path], caption, model, settings) for song, caption in dataset.captions()]
+    _load_parts(works, model, folder)
     (folder / MANIFEST).unlink(missing_ok=True)
+    ready = []
     for done in _encoded(works, model, folder, settings):
-        _note(done, result)
+        work = works[done.number - 1]
+        _note(done, work.name, result)
+        if done.problem is None:
+            ready.append(work)
         if done.what == "encoded":
             observers.notify("acestep_song", song=done.song, folder=folder)
         on_song(done)
-    ready = [w for w in works if w.song.path.name not in result.problems]
     write_manifest(folder, [_entry(w, folder) for w in ready], _about(model, settings))
     return result
+
+
+def _folder(out: Path) -> Path:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise UserError(f"{out} cannot be made a folder ({e.strerror})", "give another --out") from e
+    return out
+
+
+def _load_parts(works: list[_Work], model: Model, folder: Path) -> None:
+    """A part that cannot be loaded is told once, here, not once for every song."""
+    if not all(_keys(w, folder) == (True, True) for w in works):
+        for part in PARTS:
+            model.part(part)
 
 
 def _encoded(works: list[_Work], model: Model, folder: Path, settings: EncodeSettings) -> Iterator[Done]:
@@ -110,11 +131,11 @@ def _encoded(works: list[_Work], model: Model, folder: Path, settings: EncodeSet
             yield _finish(work, model, folder, latents[work.song.id], states[work.song.id], number, len(works))
 
 
-def _work(song: Song, caption: str, model: Model, settings: EncodeSettings) -> _Work:
+def _work(song: Song, name: str, caption: str, model: Model, settings: EncodeSettings) -> _Work:
     texts = prompts.song_texts(song, caption)
     audio_key = text_id(FORMAT, song.id, model.hashes["codec"], str(settings.seed))
     text_key = text_id(FORMAT, str(prompts.PROMPT_VERSION), *texts, model.hashes["text"], model.hashes["dit"])
-    return _Work(song, caption, texts, audio_key, text_key)
+    return _Work(song, name, caption, texts, audio_key, text_key)
 
 
 def _attempt(step: Callable[..., Any], work: _Work, *rest: Any) -> Any:
@@ -129,15 +150,29 @@ def _attempt(step: Callable[..., Any], work: _Work, *rest: Any) -> Any:
 
 def _latents(work: _Work, model: Model, folder: Path, settings: EncodeSettings) -> "np.ndarray | None":
     """Latents float32 [T, 64]; None when the song's file is complete already."""
-    path = song_file(folder, work.song.id)
-    header = read_header(path)
-    if header.get("audio_key") == work.audio_key:
-        return None if header.get("text_key") == work.text_key else read_song(path)[0]["latents"]
-    seconds = work.song.duration_s
-    if not settings.min_seconds <= seconds <= settings.max_seconds:
-        raise UserError(f"it lasts {seconds:.1f} s, outside {settings.min_seconds:g} to {settings.max_seconds:g} s",
-                        "cut it, or change --min-seconds and --max-seconds")  # fmt: skip
-    return model.codec.encode(read_stereo(work.song.path), int(text_id(work.song.id, str(settings.seed)), 16))
+    same_audio, same_text = _keys(work, folder)
+    if same_audio:
+        return None if same_text else read_song(song_file(folder, work.song.id))[0]["latents"]
+    _check_length(work.song.duration_s, settings)
+    wave = read_stereo(work.song.path)
+    if max(wave.max(), -wave.min()) < _SILENCE:
+        raise UserError("it is silent from start to end", "export it again, or leave it out")
+    return model.codec.encode(wave, int(text_id(work.song.id, str(settings.seed)), 16))
+
+
+def _keys(work: _Work, folder: Path) -> tuple[bool, bool]:
+    """Whether the song's file was made from the same audio and from the same text."""
+    header = read_header(song_file(folder, work.song.id))
+    return header.get("audio_key") == work.audio_key, header.get("text_key") == work.text_key
+
+
+def _check_length(seconds: float, settings: EncodeSettings) -> None:
+    if seconds < settings.min_seconds:
+        hint = f"leave it out; --min-seconds can be {SHORTEST_S} at least"
+        raise UserError(f"it lasts {seconds:.2f} s, less than {settings.min_seconds:g} s", hint)
+    if seconds > settings.max_seconds:
+        hint = f"cut it into pieces; --max-seconds can be {LONGEST_S:g} at most"
+        raise UserError(f"it lasts {seconds:.2f} s, more than {settings.max_seconds:g} s", hint)
 
 
 def _states(work: _Work, model: Model, folder: Path, latents: dict[str, Any]) -> Any:
@@ -147,7 +182,7 @@ def _states(work: _Work, model: Model, folder: Path, latents: dict[str, Any]) ->
 
 
 def _text_states(work: _Work, model: Model) -> Iterator[Any]:
-    yield prompts.token_warnings(*work.texts, model.text.count, work.song.path.name)
+    yield prompts.token_warnings(*work.texts, model.text.count, work.name)
     yield model.text.caption(work.texts[0])
     yield model.text.lyrics(work.texts[1])
 
@@ -169,13 +204,12 @@ def _write(work: _Work, model: Model, folder: Path, latents: "np.ndarray", state
     condition = model.dit.numpy(model.dit.condition(states[1], states[2]))
     if not (np.isfinite(latents).all() and np.isfinite(condition).all()):
         raise UserError("the model made NaN or infinite numbers of it", "try -o dtype=float32")
-    header = {"audio_key": work.audio_key, "text_key": work.text_key, "name": work.song.path.name,
+    header = {"audio_key": work.audio_key, "text_key": work.text_key, "name": work.name,
               "caption_text": work.texts[0], "lyric_text": work.texts[1]}  # fmt: skip
     write_song(song_file(folder, work.song.id), latents, condition, header)
 
 
-def _note(done: Done, result: EncodeResult) -> None:
-    name = done.song.path.name
+def _note(done: Done, name: str, result: EncodeResult) -> None:
     if done.problem is not None:
         result.problems.setdefault(name, []).append(done.problem)
     else:
@@ -185,7 +219,7 @@ def _note(done: Done, result: EncodeResult) -> None:
 
 def _entry(work: _Work, folder: Path) -> dict[str, Any]:
     file = song_file(folder, work.song.id).name
-    return {"id": work.song.id, "file": file, "name": work.song.path.name, "caption": work.caption,
+    return {"id": work.song.id, "file": file, "name": work.name, "caption": work.caption,
             "duration_s": round(work.song.duration_s, 3)}  # fmt: skip
 
 

@@ -25,12 +25,20 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_arrays(path: Path, arrays: "Mapping[str, np.ndarray]", header: Mapping[str, str]) -> None:
-    """A safetensors file with string metadata, renamed into place when complete."""
-    from safetensors.numpy import save_file
+    """A safetensors file with string metadata, renamed into place when complete. Same content, same bytes."""
+    from safetensors.numpy import save
 
     temporary = path.with_name(f".{path.name}.tmp")
-    save_file(dict(arrays), str(temporary), metadata=dict(header))
+    temporary.write_bytes(in_order(save(dict(arrays), metadata=dict(header))))
     temporary.replace(path)
+
+
+def in_order(safetensors: bytes) -> bytes:
+    """The same safetensors file with a sorted header; the library writes metadata in an order that changes."""
+    end = 8 + int.from_bytes(safetensors[:8], "little")
+    header = json.dumps(json.loads(safetensors[8:end]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)  # keeps the tensors aligned
+    return len(header).to_bytes(8, "little") + header + safetensors[end:]
 
 
 def content_id(path: Path) -> str:

@@ -18,9 +18,9 @@ from acestep_core.guidance import Guided
 from acestep_core.model import Model
 from acestep_core.options import check_values, option
 from acestep_core.parts import FRAME_RATE_HZ, MIN_FRAMES
+from acestep_core.provenance import versions
 from acestep_core.registry import Registry, registry
 from acestep_core.schedule import check_schedule, shifted
-from acestep_core.versions import versions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,8 +40,10 @@ class GenerateRequest:
     seed: int | None = option(None, "drives everything random; drawn and recorded when not given", ge=0, lt=2**63)
     steps: int | None = option(None, "solver steps; 8 for turbo, 50 for base and sft", ge=1, le=1000)
     shift: float | None = option(None, "moves steps towards noise; 3 for turbo, 1 for base and sft", gt=0, le=20)
-    schedule: str | None = option(None, "take the timesteps of this sampler plugin instead of steps and shift")
-    solver: str = option("euler", "solver plugin: euler, heun, sde or any installed one")
+    schedule: str | None = option(
+        None, "take the timesteps of this sampler plugin instead of the shifted ones", plugin="samplers"
+    )
+    solver: str = option("euler", "solver plugin: euler, heun, sde or any installed one", plugin="solvers")
     guidance: float | None = option(None, "how strongly the prompt is followed; 7 for base and sft", ge=0, le=50)
     guidance_kind: Literal["apg", "cfg"] | None = option(None, "kind of guidance; apg unless given")
     guidance_start: float = option(0.0, "lowest t that is guided", ge=0, le=1)

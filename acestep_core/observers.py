@@ -23,7 +23,7 @@ class Observers:
                 continue
             try:
                 implementation.function(*(event[a] for a in implementation.argnames))
-            except Exception as e:  # isolation wall: observer hooks
+            except (Exception, SystemExit) as e:  # isolation wall: observer hooks
                 self._off.add(name)
                 self._report(f"Observer {name} failed in {hook} and is switched off: {type(e).__name__}: {e}")
 

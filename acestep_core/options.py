@@ -28,9 +28,13 @@ def option(
     gt: float | None = None,
     lt: float | None = None,
     secret: bool = False,
+    plugin: str = "",
 ) -> Any:
-    """A dataclass field that is an option: bounds are checked, `secret` values never reach files, logs or repr."""
-    meta = {_META: {"help": help, "ge": ge, "le": le, "gt": gt, "lt": lt, "secret": secret}}
+    """A dataclass field that is an option: bounds are checked, `secret` values never reach files, logs or repr.
+
+    `plugin` is the kind of which the value is a name, for completion.
+    """
+    meta = {_META: {"help": help, "ge": ge, "le": le, "gt": gt, "lt": lt, "secret": secret, "plugin": plugin}}
     if isinstance(default, list | dict | set):
         return field(default_factory=lambda: type(default)(default), metadata=meta)
     return field(default=default, metadata=meta)
@@ -46,6 +50,7 @@ class Option:
     help: str
     bounds: Mapping[str, float]
     secret: bool
+    plugin: str
 
     @property
     def required(self) -> bool:
@@ -66,8 +71,7 @@ class Option:
 
 def options_of(cls: type) -> dict[str, Option]:
     """The options a class declares, in order. Fields made without `option()` are internal and left out."""
-    hints = typing.get_type_hints(cls)
-    return {f.name: _option(f, hints[f.name]) for f in fields(cls) if _META in f.metadata}
+    return {f.name: _option(f, _hint(cls, f)) for f in fields(cls) if _META in f.metadata}
 
 
 def parse_options(cls: type, given: Mapping[str, Any], owner: str) -> tuple[dict[str, Any], list[UserError]]:
@@ -82,17 +86,21 @@ def parse_options(cls: type, given: Mapping[str, Any], owner: str) -> tuple[dict
             values[name] = _checked(declared[name], raw)
         except ValueError as e:
             errors.append(UserError(f"{owner}: option '{name}' {e}"))
-    missing = [o.name for o in declared.values() if o.required and o.name not in values]
-    errors += [UserError(f"{owner} needs the option '{n}'", f"add {n}=VALUE") for n in missing if n not in given]
+    tried = {key.replace("-", "_") for key in given}
+    missing = [o.name for o in declared.values() if o.required and o.name not in tried]
+    errors += [UserError(f"{owner} needs the option '{n}'", f"add {n}=VALUE") for n in missing]
     return values, errors
 
 
 def check_values(thing: Any, owner: str) -> list[UserError]:
-    """Problems of an object made directly in Python, by the same rules as text from the command line."""
+    """Problems of an object made directly in Python, by the same rules as text from the command line.
+
+    Values are brought into their declared types, so that Lora(rank="8") has a number.
+    """
     errors = []
     for o in options_of(type(thing)).values():
         try:
-            _checked(o, getattr(thing, o.name))
+            object.__setattr__(thing, o.name, _checked(o, getattr(thing, o.name)))
         except ValueError as e:
             errors.append(UserError(f"{owner}: option '{o.name}' {e}"))
     return errors
@@ -128,7 +136,14 @@ def _option(f: Field, hint: Any) -> Option:
     meta = f.metadata[_META]
     default = f.default_factory() if f.default_factory is not MISSING else f.default
     bounds = {k: meta[k] for k in ("ge", "le", "gt", "lt") if meta[k] is not None}
-    return Option(f.name, hint, default, meta["help"], bounds, meta["secret"])
+    return Option(f.name, hint, default, meta["help"], bounds, meta["secret"], meta["plugin"])
+
+
+def _hint(cls: type, f: Field) -> Any:
+    """The type of one option. Others are left alone: they may name what is imported for type checkers only."""
+    owner = next(c for c in reversed(cls.__mro__) if vars(c).get("__dataclass_fields__", {}).get(f.name) is f)
+    alone = type(owner.__name__, (), {"__annotations__": {f.name: f.type}, "__module__": owner.__module__})
+    return typing.get_type_hints(alone, localns=dict(vars(owner)))[f.name]
 
 
 def _alternatives(hint: Any) -> list[Any]:
@@ -142,6 +157,8 @@ def _optional(hint: Any) -> bool:
 
 
 def _plain_name(hint: Any) -> str:
+    if typing.get_origin(hint) is Literal:
+        return "|".join(map(str, typing.get_args(hint)))
     if typing.get_origin(hint) in (list, tuple):
         return f"list of {_plain_name(typing.get_args(hint)[0])}"
     return getattr(hint, "__name__", str(hint)).lower()
@@ -162,10 +179,10 @@ def _converted(o: Option, raw: Any) -> Any:
     for hint in _alternatives(o.type):
         try:
             return _convert(hint, raw)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             continue
     hint = f"; {nearest(str(raw), map(str, o.choices))}" if o.choices else ""
-    raise ValueError(f"must be {o.type_name()}, not {raw!r}{hint}")
+    raise ValueError(f"must be {o.type_name()}, not {SECRET if o.secret else repr(raw)}{hint}")
 
 
 def _convert(hint: Any, raw: Any) -> Any:
@@ -173,8 +190,7 @@ def _convert(hint: Any, raw: Any) -> Any:
     if origin is Literal:
         return _choice(typing.get_args(hint), raw)
     if origin in (list, tuple):
-        parts = [p.strip() for p in raw.split(",") if p.strip()] if isinstance(raw, str) else list(raw)
-        return origin(_convert(typing.get_args(hint)[0], p) for p in parts)
+        return origin(_items(typing.get_args(hint), raw))
     if hint is bool:
         return _boolean(raw)
     if hint in (int, float):
@@ -186,6 +202,14 @@ def _convert(hint: Any, raw: Any) -> Any:
     if hint is Any or isinstance(raw, hint):
         return raw
     raise ValueError
+
+
+def _items(kinds: tuple[Any, ...], raw: Any) -> list[Any]:
+    parts = [p.strip() for p in raw.split(",") if p.strip()] if isinstance(raw, str) else raw
+    if not isinstance(parts, list | tuple):
+        _fail()
+    each = kinds if len(kinds) > 1 and ... not in kinds else kinds[:1] * len(parts)
+    return [_convert(kind, part) for kind, part in zip(each, parts, strict=True)]
 
 
 def _choice(choices: tuple[Any, ...], raw: Any) -> Any:
@@ -205,10 +229,12 @@ def _boolean(raw: Any) -> bool:
 def _number(kind: type, raw: Any) -> Any:
     if isinstance(raw, bool):
         _fail()
-    value = float(raw)
+    if kind is int and isinstance(raw, str) and raw.strip().lstrip("+-").isdecimal():
+        raw = int(raw)  # not by way of a float, which cannot hold every seed
+    value = raw if kind is int and isinstance(raw, int) else float(raw)
     if not math.isfinite(value) or (kind is int and value != int(value)):
         _fail()
-    return kind(raw) if isinstance(raw, int) or kind is float else int(value)
+    return kind(value)
 
 
 def _fail() -> Any:
@@ -220,24 +246,35 @@ def _check_bounds(value: Any, bounds: Mapping[str, float]) -> None:
     held = {"ge": lambda v, b: v >= b, "gt": lambda v, b: v > b, "le": lambda v, b: v <= b, "lt": lambda v, b: v < b}
     for key, bound in bounds.items():
         if isinstance(value, int | float) and not held[key](value, bound):
-            raise ValueError(f"must be {words[key]} {bound:g}, not {value:g}")
+            raise ValueError(f"must be {words[key]} {bound:g}, not {value}")
+
+
+_JSON_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", Path: "string", list: "array",
+               dict: "object"}  # fmt: skip
+_JSON_BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 
 
 def _schema(o: Option) -> dict[str, Any]:
-    kinds = {bool: "boolean", int: "integer", float: "number", str: "string", Path: "string"}
-    names = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
-    hint = _alternatives(o.type)[0]
-    shown: dict[str, Any] = {"description": o.help}
-    if o.choices:
-        shown["enum"] = list(o.choices) + ([None] if _optional(o.type) else [])
-    elif typing.get_origin(hint) in (list, tuple):
-        shown |= {"type": "array", "items": {"type": kinds.get(typing.get_args(hint)[0], "string")}}
-    else:
-        shown["type"] = [kinds.get(hint, "string"), "null"] if _optional(o.type) else kinds.get(hint, "string")
-    shown |= {names[k]: v for k, v in o.bounds.items()}
-    if not o.required:
-        shown["default"] = _plain(o.default)
-    return shown | ({"writeOnly": True} if o.secret else {})
+    bounds = {_JSON_BOUNDS[k]: v for k, v in o.bounds.items()}
+    kinds = [_type_schema(t, bounds) for t in _alternatives(o.type)] + [{"type": "null"}] * _optional(o.type)
+    shown = {"description": o.help} | (kinds[0] if len(kinds) == 1 else {"anyOf": kinds})
+    if o.secret:
+        return shown | {"writeOnly": True}
+    return shown if o.required else shown | {"default": _plain(o.default)}
+
+
+def _type_schema(hint: Any, bounds: Mapping[str, float]) -> dict[str, Any]:
+    inner = typing.get_args(hint)
+    if typing.get_origin(hint) is Literal:
+        return {"enum": list(inner)}
+    if typing.get_origin(hint) not in (list, tuple):
+        plain = typing.get_origin(hint) or hint
+        kind = {"type": _JSON_TYPES[plain]} if plain in _JSON_TYPES else {}
+        return kind | (dict(bounds) if plain in (int, float) else {})
+    if len(inner) > 1 and ... not in inner:
+        each = [_type_schema(t, bounds) for t in inner]
+        return {"type": "array", "prefixItems": each, "minItems": len(each), "maxItems": len(each)}
+    return {"type": "array", "items": _type_schema(inner[0], bounds)}
 
 
 def _plain(value: Any) -> Any:

@@ -10,7 +10,7 @@ from acestep_core.errors import UserError, raise_all
 from acestep_core.generation import GenerateRequest, UsedAdapter, adapter_hash
 from acestep_core.model import Model
 from acestep_core.options import parse_options
-from acestep_core.versions import versions
+from acestep_core.provenance import versions
 
 
 @dataclass(frozen=True)

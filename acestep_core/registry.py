@@ -6,43 +6,20 @@ Three states: *known* (metadata read, nothing imported), *loaded* (module import
 
 import functools
 import importlib.util
-import inspect
-import os
+import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import importlib_metadata
 import pluggy
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
 
-import acestep_core
 from acestep_core import hooks
 from acestep_core.api import KINDS
+from acestep_core.discovery import Known, canonical, check_requirement, discover, said
 from acestep_core.errors import PluginError, raise_all
-from acestep_core.options import nearest, parse_options
-
-CORE = "acestep-core"
-
-
-@dataclass(frozen=True)
-class Known:
-    """A plugin by its metadata alone."""
-
-    kind: str
-    name: str
-    dist: str
-    version: str
-    requires: tuple[str, ...]
-    source: str
-    load: Callable[[], Any] = field(compare=False, repr=False)
-
-    @property
-    def qualified(self) -> str:
-        return f"{self.name}@{self.dist}"
+from acestep_core.options import nearest, options_of, parse_options
 
 
 class Registry:
@@ -52,21 +29,27 @@ class Registry:
         self.manager = pluggy.PluginManager(hooks.PROJECT)
         self.manager.add_hookspecs(hooks)
         self._installed = None if known is None else list(known)
-        self._local: list[Known] = []
+        self._notes: list[str] = []
+        self._files: dict[Path, list[Known]] = {}
         self._classes: dict[Known, Any] = {}
 
     def known(self, kind: str) -> list[Known]:
         """All plugins of a kind, sorted by name; imports none."""
         if kind not in KINDS:
             raise PluginError(f"There is no plugin kind '{kind}'", nearest(kind, KINDS))
-        every = [*self._all_installed(), *self._local]
+        every = [*self._all_installed(), *(k for found in self._files.values() for k in found)]
         return sorted((k for k in every if k.kind == kind), key=lambda k: (k.name, k.dist))
+
+    def notes(self) -> list[str]:
+        """Installed packages whose metadata cannot be read; they count as having no plugins."""
+        self._all_installed()
+        return list(self._notes)
 
     def find(self, kind: str, name: str) -> Known:
         """The plugin a user means by `name` or `name@distribution`."""
         bare, _, dist = name.partition("@")
         same_name = [k for k in self.known(kind) if k.name == bare]
-        found = [k for k in same_name if not dist or canonicalize_name(k.dist) == canonicalize_name(dist)]
+        found = [k for k in same_name if not dist or canonical(k.dist) == canonical(dist)]
         if len(found) == 1:
             return found[0]
         if found:
@@ -80,7 +63,7 @@ class Registry:
         """The class (or click command) with that name, its module imported and registered."""
         known = self.find(kind, name)
         if known not in self._classes:
-            _check_requirement(known)
+            check_requirement(known)
             self._classes[known] = self._class_from(known, _imported(known))
         return self._classes[known]
 
@@ -92,75 +75,108 @@ class Registry:
         return cls(**values)
 
     def add_file(self, path: Path) -> list[Known]:
-        """Register one Python file as a plugin module (`--plugin FILE.py`), without packaging."""
-        module = _module_from(Path(path))
-        found = []
-        self._register(module, path.name)
-        for kind in KINDS:
-            for cls in self._returned(module, kind, path.name):
-                known = Known(kind, cls.name, path.name, "local", (), str(path), lambda m=module: m)
-                self._check_class(known, cls)
-                found.append(known)
-                self._classes[known] = cls
-        self._local += found
-        return found
+        """Register one Python file as a plugin module (`--plugin FILE.py`), without packaging. Twice is once."""
+        where = Path(path).resolve()
+        if where not in self._files:
+            classes = self._classes_in(_module_from(Path(path)), Path(path).name)
+            self._classes |= classes
+            self._files[where] = list(classes)
+        return self._files[where]
+
+    def offered(self, known: Known, kind: str) -> list[Any]:
+        """What the module of a plugin returns for a kind, its own or another; imports the module."""
+        module = _imported(known)
+        with self._taking_part(module, known.dist):
+            return self._returned(module, kind, known.dist)
 
     def activate(self, name: str, options: Mapping[str, Any] | None = None) -> Any:
-        """Make an extension and let its hooks take part in this process."""
+        """Make an extension and let its hooks take part in this process; it replaces an earlier one of that name."""
         extension = self.make("extensions", name, options)
-        self._register(extension, f"extension:{name}")
+        label = f"extension {self.find('extensions', name).qualified}"
+        if self.manager.has_plugin(label):
+            self.manager.unregister(name=label).close()
+        self._register(extension, label, label)
         return extension
 
     def _all_installed(self) -> list[Known]:
         if self._installed is None:
-            self._installed = list(_discover())
+            self._installed, self._notes = discover()
         return self._installed
 
     def _class_from(self, known: Known, module: Any) -> Any:
-        self._register(module, known.dist)
-        returned = self._returned(module, known.kind, known.dist)
-        for cls in returned:
-            if getattr(cls, "name", None) == known.name:
-                return self._check_class(known, cls)
-        names = ", ".join(repr(getattr(c, "name", c)) for c in returned) or "nothing"
-        raise PluginError(
-            f"Plugin {known.qualified} is named '{known.name}' in its package metadata, "
-            f"but its hook acestep_{known.kind} returns {names}",
-            "make the class attribute `name` equal to the entry-point name",
-        )
+        with self._taking_part(module, known.dist):
+            returned = self._returned(module, known.kind, known.dist)
+            for cls in returned:
+                if getattr(cls, "name", None) == known.name:
+                    return self._check_class(known, cls)
+            names = ", ".join(repr(getattr(c, "name", c)) for c in returned) or "nothing"
+            raise PluginError(
+                f"Plugin {known.qualified} is named '{known.name}' in its package metadata, "
+                f"but its hook acestep_{known.kind} returns {names}",
+                "make the class attribute `name` equal to the entry-point name",
+            )
 
-    def _register(self, module: Any, owner: str) -> None:
-        if self.manager.is_registered(module):
-            return
+    def _classes_in(self, module: Any, file: str) -> dict[Known, Any]:
+        classes = {}
+        with self._taking_part(module, file):
+            if not self.manager.get_hookcallers(module):
+                raise PluginError(f"{file} holds no plugin", "mark its acestep_* functions with @hookimpl")
+            for kind in KINDS:
+                for cls in self._returned(module, kind, file):
+                    name = getattr(cls, "name", None) or repr(cls)
+                    known = Known(kind, name, file, "local", (), module.__file__, lambda: module)
+                    classes[known] = self._check_class(known, cls)
+        return classes
+
+    @contextmanager
+    def _taking_part(self, module: Any, owner: str) -> Iterator[None]:
+        """Registers a module's hooks; one that turns out to be faulty is taken out again."""
+        new = not self.manager.is_registered(module)
+        if new:
+            self._register(module, owner)
         try:
-            self.manager.register(module)
+            yield
+        except PluginError:
+            if new:
+                self.manager.unregister(module)
+            raise
+
+    def _register(self, module: Any, owner: str, label: str | None = None) -> None:
+        try:
+            self.manager.register(module, label)
             self.manager.check_pending()
         except Exception as e:  # isolation wall: whatever a stranger's hooks look like
             if self.manager.is_registered(module):
                 self.manager.unregister(module)
-            reason = str(e).strip().splitlines()[-1]
+            reason = said(e) if not isinstance(e, pluggy.PluginValidationError) else str(e).strip().splitlines()[-1]
             raise PluginError(f"A hook in {owner} does not fit: {reason}", "see PLUGINS.md for its arguments") from e
 
     def _returned(self, module: Any, kind: str, owner: str) -> list[Any]:
         others = [p for p in self.manager.get_plugins() if p is not module]
         hook = f"acestep_{kind}"
-        try:
+        with _wall(f"The hook {hook} of {owner} failed", f"update or remove {owner}"):
             results = self.manager.subset_hook_caller(hook, remove_plugins=others)()
-            return [cls for result in results for cls in result]
-        except Exception as e:  # isolation wall: the hook is a stranger's code
-            raise PluginError(f"The hook {hook} of {owner} failed: {_said(e)}", f"update or remove {owner}") from e
+        for result in results:
+            if not isinstance(result, list | tuple):
+                what = type(result).__name__
+                raise PluginError(f"The hook {hook} of {owner} returns {what} instead of a list", f"update {owner}")
+        return [cls for result in results for cls in result]
 
     def _check_class(self, known: Known, cls: Any) -> Any:
-        base = KINDS[known.kind]
+        base, name, hint = KINDS[known.kind], known.qualified, f"update {known.dist}"
         if base is None:
-            if not (hasattr(cls, "invoke") and hasattr(cls, "main")):
-                raise PluginError(f"Plugin {known.qualified} is not a click command", f"update {known.dist}")
+            if isinstance(cls, type) or not (hasattr(cls, "invoke") and hasattr(cls, "main")):
+                raise PluginError(f"Plugin {name} is not a click command", hint)
             return cls
-        if not (inspect.isclass(cls) and issubclass(cls, base)):
-            raise PluginError(f"Plugin {known.qualified} is no subclass of {base.__name__}", f"update {known.dist}")
-        missing = sorted(getattr(cls, "__abstractmethods__", ()))
+        if not (isinstance(cls, type) and issubclass(cls, base)):
+            raise PluginError(f"Plugin {name} is no subclass of {base.__name__}", hint)
+        if not cls.name:
+            raise PluginError(f"Plugin {name} has no name", "set the class attribute `name`")
+        missing = sorted(cls.__abstractmethods__)
         if missing:
-            raise PluginError(f"Plugin {known.qualified} lacks {', '.join(missing)}", f"update {known.dist}")
+            raise PluginError(f"Plugin {name} lacks {', '.join(missing)}", hint)
+        with _wall(f"The options of plugin {name} cannot be read", hint):
+            options_of(cls)
         return cls
 
 
@@ -170,65 +186,38 @@ def registry() -> Registry:
     return Registry()
 
 
-def _discover() -> Iterable[Known]:
-    allowed = os.environ.get("ACESTEP_PLUGINS")
-    names = None if allowed is None else {canonicalize_name(n.strip()) for n in allowed.split(",")} | {CORE}
-    entry_points = importlib_metadata.entry_points()
-    for kind in KINDS:
-        for ep in entry_points.select(group=f"{hooks.PROJECT}.{kind}"):
-            dist = ep.dist.metadata["Name"] if ep.dist else "unknown"
-            if names is None or canonicalize_name(dist) in names:
-                version = ep.dist.version if ep.dist else "?"
-                requires = tuple(ep.dist.requires or ()) if ep.dist else ()
-                yield Known(kind, ep.name, dist, version, requires, ep.value, ep.load)
-
-
-def _check_requirement(known: Known) -> None:
-    for line in known.requires:
-        try:
-            wanted = Requirement(line)
-        except InvalidRequirement:
-            continue
-        if canonicalize_name(wanted.name) != CORE or (wanted.marker and not wanted.marker.evaluate({"extra": ""})):
-            continue
-        if not wanted.specifier.contains(acestep_core.__version__, prereleases=True):
-            raise PluginError(
-                f"Plugin {known.qualified} {known.version} needs {CORE} {wanted.specifier}, "
-                f"this is {acestep_core.__version__}",
-                f"pip install --upgrade {known.dist}",
-            )
-
-
 def _imported(known: Known) -> Any:
-    try:
-        return known.load()
-    except KeyboardInterrupt:
-        raise
-    except ModuleNotFoundError as e:
-        raise PluginError(f"Plugin {known.qualified} misses the package '{e.name}'", f"pip install {e.name}") from e
-    except BaseException as e:  # isolation wall: sys.exit and whatever else a stranger's import may do
-        raise PluginError(
-            f"Plugin {known.qualified} failed while it was imported: {_said(e)}", f"pip uninstall {known.dist}"
-        ) from e
+    with _wall(f"Plugin {known.qualified} failed while it was imported", f"pip uninstall {known.dist}"):
+        try:
+            return known.load()
+        except ModuleNotFoundError as e:
+            missing = (e.name or "").partition(".")[0]
+            if missing in ("", known.source.partition(".")[0].partition(":")[0]):
+                raise
+            raise PluginError(
+                f"Plugin {known.qualified} misses the package '{missing}'", f"pip install {missing}"
+            ) from e
 
 
 def _module_from(path: Path) -> Any:
-    if not path.is_file():
+    if not path.is_file() or path.suffix != ".py":
         raise PluginError(f"There is no plugin file {path}", "give the path of a .py file")
-    name = f"acestep_local_{path.stem}"
+    # The whole path, so that files of the same name do not overwrite each other.
+    name = "acestep_local_" + re.sub(r"\W", "_", str(path.resolve()))
     spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise PluginError(f"{path} is not a Python file", "give the path of a .py file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
+    sys.modules[name] = module  # annotations are resolved there
+    with _wall(f"{path} failed while it was imported", "mend the file"):
         spec.loader.exec_module(module)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as e:  # isolation wall
-        raise PluginError(f"{path} failed while it was imported: {_said(e)}", "mend the file") from e
     return module
 
 
-def _said(e: BaseException) -> str:
-    return f"{type(e).__name__}: {e}" if str(e) else type(e).__name__
+@contextmanager
+def _wall(problem: str, hint: str) -> Iterator[None]:
+    """Whatever a stranger's code raises, sys.exit included, becomes one sentence."""
+    try:
+        yield
+    except (KeyboardInterrupt, PluginError):
+        raise
+    except BaseException as e:  # isolation wall
+        raise PluginError(f"{problem}: {said(e)}", hint) from e

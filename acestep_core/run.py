@@ -30,7 +30,9 @@ class Run:
         Raises `UserError` if the folder holds a finished run, another run, or something else.
         """
         run = cls(folder)
-        if not folder.exists() or not any(folder.iterdir()):
+        if folder.exists() and not folder.is_dir():
+            raise UserError(f"{folder} is a file, not a folder", "give another --out")
+        if not folder.exists() or all(p.name.startswith(".") for p in folder.iterdir()):
             folder.mkdir(parents=True, exist_ok=True)
             write_text(folder / SETTINGS, dump_toml(settings))
             return run
@@ -51,12 +53,17 @@ class Run:
         return self.folder / ADAPTER
 
     def settings(self) -> dict[str, Any]:
-        return tomllib.loads((self.folder / SETTINGS).read_text(encoding="utf-8"))
+        path = self.folder / SETTINGS
+        try:
+            return tomllib.loads(path.read_text(encoding="utf-8"))
+        except ValueError as e:
+            raise UserError(f"{path} is damaged ({e})", "give another --out, or delete the folder") from e
 
     def checkpoints(self) -> list[tuple[int, Path]]:
         """(step, folder) of every complete checkpoint, oldest first."""
         found = (self.folder / CHECKPOINTS).glob("step-*")
-        return sorted((int(p.name.removeprefix("step-")), p) for p in found)
+        numbered = [(p.name.removeprefix("step-"), p) for p in found]
+        return sorted((int(step), p) for step, p in numbered if step.isdecimal())
 
     def checkpoint(self, step: int, write: Callable[[Path], None], keep: int) -> Path:
         """Write a checkpoint into a temporary folder, rename it, and delete all but the last `keep` (0 = none)."""

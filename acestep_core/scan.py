@@ -1,8 +1,11 @@
 """Reads a folder of songs as users keep it: audio beside lyrics, captions, JSON and CSV files of the same stem."""
 
 import csv
+import errno
+import io
 import json
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from acestep_core.audio import EXTENSIONS, probe
-from acestep_core.data import Problem, Song
+from acestep_core.data import SHORTEST_S, Problem, Song
 from acestep_core.errors import UserError
 from acestep_core.files import content_id
 
@@ -36,31 +39,36 @@ def scan_folder(folder: Path, txt: TxtMeaning = "lyrics") -> Scan:
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}", "give the folder that holds your songs")
     found = Scan()
-    paths = sorted(_audio_files(folder))
-    rows = _csv_rows(folder, found)
+    files = sorted(_visible_files(folder, found))
+    paths = [p for p in files if p.suffix.lower() in EXTENSIONS]
+    if not paths:
+        found.notes.append(f"{folder} holds no audio: {', '.join(EXTENSIONS)} files are read")
+    rows = _csv_rows([p for p in files if p.suffix.lower() == ".csv"], found)
     stems = Counter(p.with_suffix("") for p in paths)
     for path in paths:
         song = Song(path=path)
-        _read_header(song)
+        read_header(song)
         _read_labels(song, rows, txt)
         if stems[path.with_suffix("")] > 1:
             others = f"several audio files are named '{path.stem}'"
             song.problems.append(Problem(others, "rename all but one, they would share their text files"))
         found.songs.append(song)
-    _mark_same_audio(found.songs)
+    mark_same_audio(found.songs)
     _note_unused_rows(rows, found)
     return found
 
 
-def _audio_files(folder: Path) -> Iterator[Path]:
-    for root, folders, names in os.walk(folder):
+def _visible_files(folder: Path, found: Scan) -> Iterator[Path]:
+    def tell(e: OSError) -> None:
+        found.problems.append(Problem(f"{e.filename} cannot be opened ({e.strerror})", "check its permissions"))
+
+    for root, folders, names in os.walk(folder, onerror=tell):
         folders[:] = sorted(f for f in folders if not f.startswith("."))
-        for name in names:
-            if not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS:
-                yield Path(root) / name
+        yield from (Path(root) / name for name in names if not name.startswith("."))
 
 
-def _read_header(song: Song) -> None:
+def read_header(song: Song) -> None:
+    """Set the song's id and what the header of its file says, or the problem that the file has."""
     try:
         str(song.path).encode()
         song.id = content_id(song.path)
@@ -73,6 +81,8 @@ def _read_header(song: Song) -> None:
         song.problems.append(Problem(e.problem, e.hint))
     else:
         song.duration_s, song.rate_hz, song.channels = info.duration_s, info.rate_hz, info.channels
+        if info.duration_s < SHORTEST_S:
+            song.notes.append(f"shorter than {SHORTEST_S} s: encode will leave it out")
 
 
 def _read_labels(song: Song, rows: "dict[str, list[_Row]]", txt: TxtMeaning) -> None:
@@ -99,12 +109,12 @@ def _set_from_text(song: Song, name: str, path: Path) -> None:
 def _text_of(path: Path, song: Song) -> str:
     try:
         return decode_text(path.read_bytes()).strip()
-    except FileNotFoundError:
-        return ""
-    except (OSError, UserError) as e:
-        problem = e.problem if isinstance(e, UserError) else f"cannot be read ({e.strerror})"
-        song.problems.append(Problem(f"{path.name} {problem}", "save it again as UTF-8"))
-        return ""
+    except OSError as e:
+        if e.errno not in (errno.ENOENT, errno.ENAMETOOLONG):  # a name too long for a file is no file
+            song.problems.append(Problem(f"{path.name} cannot be read ({e.strerror})", "check its permissions"))
+    except UserError as e:
+        song.problems.append(Problem(f"{path.name} {e.problem}", "save it again as UTF-8"))
+    return ""
 
 
 def decode_text(raw: bytes) -> str:
@@ -126,7 +136,7 @@ def _set_from_json(song: Song, path: Path) -> None:
         return
     try:
         content = json.loads(text, parse_constant=_no_nan)
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         song.problems.append(Problem(f"{path.name} is no valid JSON ({e})", "correct or delete it"))
         return
     if not isinstance(content, dict):
@@ -153,22 +163,30 @@ class _Row:
     used: bool = False
 
 
-def _csv_rows(folder: Path, found: Scan) -> dict[str, list[_Row]]:
+def _csv_rows(paths: list[Path], found: Scan) -> dict[str, list[_Row]]:
     rows: dict[str, list[_Row]] = {}
-    for path in sorted(p for p in folder.rglob("*.csv") if not p.name.startswith(".")):
-        for row in _rows_of(path, found):
-            rows.setdefault(row.file, []).append(row)
+    for path in paths:
+        try:
+            for row in _rows_of(path, found):
+                rows.setdefault(_composed(row.file), []).append(row)
+        except UserError as e:
+            found.problems.append(Problem(f"{path.name} {e.problem}", "save it again as UTF-8"))
+        except OSError as e:
+            found.problems.append(Problem(f"{path.name} cannot be read ({e.strerror})", "check its permissions"))
+        except csv.Error as e:
+            found.problems.append(Problem(f"{path.name} is no table ({e})", "save it again as CSV"))
     return rows
 
 
+def _composed(name: str) -> str:
+    """macOS spells 'é' in file names as two characters, tables as one."""
+    return unicodedata.normalize("NFC", name)
+
+
 def _rows_of(path: Path, found: Scan) -> Iterator[_Row]:
-    try:
-        lines = decode_text(path.read_bytes()).splitlines()
-    except UserError as e:
-        found.problems.append(Problem(f"{path.name} {e.problem}", "save it again as UTF-8"))
-        return
-    delimiter = max(",;\t", key=lines[0].count) if lines else ","
-    reader = csv.DictReader(lines, delimiter=delimiter)
+    text = decode_text(path.read_bytes())
+    delimiter = max(",;\t", key=text.partition("\n")[0].count)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
     names = {(n or "").strip().lower(): n for n in reader.fieldnames or ()}
     if "file" not in names:
         found.notes.append(f"{path.name}: no 'File' column, not read")
@@ -180,7 +198,7 @@ def _rows_of(path: Path, found: Scan) -> Iterator[_Row]:
 
 def _set_from_csv(song: Song, rows: dict[str, list[_Row]]) -> None:
     """Rows of a CSV name files by their name alone and speak for the CSV's folder and those below it."""
-    for row in rows.get(song.path.name, ()):
+    for row in rows.get(_composed(song.path.name), ()):
         if song.path.is_relative_to(row.folder):
             row.used = True
             for name, value in row.values.items():
@@ -193,9 +211,10 @@ def _note_unused_rows(rows: dict[str, list[_Row]], found: Scan) -> None:
         found.notes.append(f"{row.source}: its row '{row.file}' matches no song (name and extension must be equal)")
 
 
-def _mark_same_audio(songs: list[Song]) -> None:
+def mark_same_audio(songs: list[Song]) -> None:
+    """Give every copy of an earlier song a problem: encoded songs are named by their sound."""
     first: dict[str, Song] = {}
     for song in songs:
         if song.id and first.setdefault(song.id, song) is not song:
-            same = first[song.id].path.name
-            song.problems.append(Problem(f"it is the same recording as {same}", "delete one, or set repeats instead"))
+            same = f"it is the same recording as {first[song.id].path}"
+            song.problems.append(Problem(same, "keep one of the two"))

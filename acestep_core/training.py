@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from acestep_core import provenance
+from acestep_core.api import Adapter, TimestepSampler
 from acestep_core.encoded import EncodedSet
 from acestep_core.errors import UserError, raise_all
 from acestep_core.model import Model
@@ -18,7 +20,6 @@ from acestep_core.options import check_values, option
 from acestep_core.parts import Step, TrainJob
 from acestep_core.registry import Registry, registry
 from acestep_core.run import Run
-from acestep_core.versions import versions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,51 +75,36 @@ def train(
     """Train into the folder `out`; an unfinished run there with equal settings is gone on with, exactly.
 
     `options` holds tables for 'adapter' and 'sampler'. `stop` is asked after every step; a stop saves a checkpoint.
+    An extension takes part after `registry().activate(name, options)`, or `activate` of `plugins` if given.
     Raises `UserError` for a finished or different run in `out`, and when the loss becomes NaN.
     """
     plugins, options = plugins or registry(), options or {}
     songs = encoded if isinstance(encoded, EncodedSet) else EncodedSet.open(encoded)
-    chosen_adapter = plugins.make("adapters", adapter, options.get("adapter"))
-    chosen_sampler = plugins.make("samplers", sampler, options.get("sampler"))
-    settings = _resolved(settings or TrainSettings(), len(songs), chosen_adapter.learning_rate)
+    made_adapter = plugins.make("adapters", adapter, options.get("adapter"))
+    made_sampler = plugins.make("samplers", sampler, options.get("sampler"))
+    settings = _resolved(settings or TrainSettings(), len(songs), made_adapter.learning_rate)
     _check_model(songs, model)
-    known = {"adapters": plugins.find("adapters", adapter), "samplers": plugins.find("samplers", sampler)}
-    record = {
-        "train": asdict(settings),
-        "adapter": {"name": known["adapters"].qualified, **chosen_adapter.options()},
-        "sampler": {"name": known["samplers"].qualified, **chosen_sampler.options()},
-        "model": {"variant": model.info.variant, "hash": model.hashes["dit"]},
-        "data": {"songs": [s["id"] for s in songs.manifest["songs"]]},
-        "paths": {"encoded": str(songs.folder.resolve()), "model": str(model.info.folder.resolve())},
-        "backend": {"name": model.backend.name, **model.backend.options()},
-        "plugins": {k.name: f"{k.dist} {k.version}" for k in known.values()},
-        "versions": versions(),
-    }
+    names = {"adapters": adapter, "samplers": sampler}
+    record = _record(settings, made_adapter, made_sampler, model, songs, names, plugins)
     run = Run.open(Path(out), record, _SAME)
-    latest = run.checkpoints()[-1:]
-    resumed = latest[0][0] if latest else 0
-    run.forget_after(resumed if latest else -1)
-    for entry in run.metrics():
-        if entry["event"] == "step":
-            chosen_sampler.observe(entry["t"], entry["losses"])
+    resumed, checkpoint = _resumed(run, made_sampler)
     observers = Observers(plugins.manager)
-    job = TrainJob(
-        run=run,
-        settings=settings,
-        adapter=chosen_adapter,
-        sampler=chosen_sampler,
-        dit=model.dit,
-        songs=songs.names,
-        load=songs.load,
-        steps=settings.steps,
-        resume_from=latest[0][1] if latest else None,
-        stop=stop,
-        loss=lambda default, **inputs: observers.first("acestep_loss", default, **inputs),
-        optimizer=lambda default, **inputs: observers.first("acestep_optimizer", default, **inputs),
-    )
-    on_start(job)
     with stop_on_signals() as asked:
-        job = replace(job, stop=lambda: asked() or stop())
+        job = TrainJob(
+            run=run,
+            settings=settings,
+            adapter=made_adapter,
+            sampler=made_sampler,
+            dit=model.dit,
+            songs=songs.names,
+            load=songs.load,
+            steps=settings.steps,
+            resume_from=checkpoint,
+            stop=lambda: asked() or stop(),
+            loss=lambda default, **inputs: observers.first("acestep_loss", default, **inputs),
+            optimizer=lambda default, **inputs: observers.first("acestep_optimizer", default, **inputs),
+        )
+        on_start(job)
         last = _driven(model, job, observers, resumed, on_step)
     finished = last == settings.steps
     return TrainResult(run, last, settings.steps, resumed, not finished, run.adapter if finished else None)
@@ -155,12 +141,48 @@ def stop_on_signals() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
+def _record(
+    settings: TrainSettings,
+    adapter: Adapter,
+    sampler: TimestepSampler,
+    model: Model,
+    songs: EncodedSet,
+    names: Mapping[str, str],
+    plugins: Registry,
+) -> dict[str, Any]:
+    """What run.toml says: everything the result depends on, and who made it."""
+    used = [plugins.find(kind, name) for kind, name in names.items()]
+    backends = [k for k in plugins.known("backends") if k.name == model.backend.name]
+    return {
+        "train": asdict(settings),
+        "adapter": {"name": used[0].qualified, **adapter.options()},
+        "sampler": {"name": used[1].qualified, **sampler.options()},
+        "model": {"variant": model.info.variant, "hash": model.hashes["dit"]},
+        "data": {"songs": [s["id"] for s in songs.manifest["songs"]]},
+        "paths": {"encoded": str(songs.folder.resolve()), "model": str(model.info.folder.resolve())},
+        "backend": {"name": model.backend.name, **model.backend.options()},
+        "plugins": provenance.origins([*used, *backends[:1]], plugins),
+        "extensions": provenance.extensions(plugins),
+        "versions": provenance.versions(),
+    }
+
+
+def _resumed(run: Run, sampler: TimestepSampler) -> tuple[int, Path | None]:
+    """(step, checkpoint) to go on from; records after it are dropped, and the sampler hears again of those before."""
+    step, checkpoint = run.checkpoints()[-1] if run.checkpoints() else (0, None)
+    run.forget_after(step if checkpoint else -1)
+    for entry in run.metrics():
+        if entry["event"] == "step":
+            sampler.observe(entry["t"], entry["losses"])
+    return step, checkpoint
+
+
 def _driven(model: Model, job: TrainJob, observers: Observers, resumed: int, on_step: Callable) -> int:
     """The last step done. Metrics, observers and the caller hear of every step."""
     last, error = resumed, None
     observers.notify("acestep_train_start", run=job.run)
     try:
-        for event in _events(model, job):
+        for event in model.backend.train(job):
             if isinstance(event, Step):
                 last = event.step
                 job.run.log({"event": "step", **asdict(event), "time": round(time.time(), 3)})
@@ -179,10 +201,6 @@ def _driven(model: Model, job: TrainJob, observers: Observers, resumed: int, on_
     return last
 
 
-def _events(model: Model, job: TrainJob) -> Iterator[Any]:
-    return iter(model.backend.train(job))
-
-
 def _resolved(settings: TrainSettings, songs: int, rate: float) -> TrainSettings:
     errors = check_values(settings, "train")
     if settings.steps is not None and settings.epochs is not None:
@@ -190,7 +208,8 @@ def _resolved(settings: TrainSettings, songs: int, rate: float) -> TrainSettings
     raise_all(errors, "The settings")
     per_step = settings.batch_size * settings.accumulation
     steps = settings.steps or math.ceil(songs * (settings.epochs or 100) / per_step)
-    return replace(settings, steps=steps, epochs=None, learning_rate=settings.learning_rate or rate)
+    rate = rate if settings.learning_rate is None else settings.learning_rate
+    return replace(settings, steps=steps, epochs=None, learning_rate=rate)
 
 
 def _check_model(songs: EncodedSet, model: Model) -> None:

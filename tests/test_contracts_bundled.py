@@ -5,6 +5,8 @@ from acestep_core.testing import contracts
 from acestep_plugins.adapters.lokr import Lokr
 from acestep_plugins.adapters.lora import Lora
 from acestep_plugins.backends.pt import PyTorch
+from acestep_plugins.extensions.progress import Progress
+from acestep_plugins.extensions.tensorboard import TensorBoard
 from acestep_plugins.samplers.logit_normal import LogitNormal
 from acestep_plugins.samplers.turbo_steps import TurboSteps
 from acestep_plugins.samplers.uniform import Uniform
@@ -57,6 +59,14 @@ class TestLokrLowRank(contracts.AdapterContract):
 class TestPyTorch(contracts.BackendContract):
     plugin = PyTorch
     options = {"device": "cpu"}
+
+
+class TestProgress(contracts.ExtensionContract):
+    plugin = Progress
+
+
+class TestTensorBoard(contracts.ExtensionContract):
+    plugin = TensorBoard
 
 
 def test_no_bundled_plugin_is_left_out():

@@ -12,6 +12,7 @@ import pytest
 from acestep_core import hooks
 from acestep_core.api import KINDS
 from acestep_core.cli import COMMANDS
+from acestep_core.registry import Registry
 
 ROOT = Path(__file__).parents[1]
 README, PLUGINS = (ROOT / name for name in ("README.md", "PLUGINS.md"))
@@ -32,7 +33,7 @@ def blocks(document):
 
 
 def run(command, folder):
-    program = command.replace("acestep-core", f"{sys.executable} -m acestep_core", 1)
+    program = re.sub("^acestep-core", f"{sys.executable} -m acestep_core", re.sub("^python", sys.executable, command))
     done = subprocess.run(program, shell=True, cwd=folder, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
@@ -47,7 +48,7 @@ def follow(document, folder):
             (folder / rest.split("file=")[1].strip()).write_text(text, encoding="utf-8")
         elif language == "python":
             (folder / "example.py").write_text(text, encoding="utf-8")
-            run(f"{sys.executable} example.py", folder)
+            run("python example.py", folder)
 
 
 @pytest.mark.slow
@@ -63,6 +64,10 @@ def test_plugins_page_can_be_followed(folder):
         run(f"acestep-core {command}", folder)
     follow(PLUGINS, folder)
     assert 'name = "cosine@cosine.py"' in (folder / "cosine-run" / "run.toml").read_text()
+    assert (folder / "watched" / "last_loss.txt").read_text().startswith("4 ")
+    assert (folder / "samplers.png").stat().st_size > 10_000
+    for file in ("from_name.py", "hello.py"):
+        assert Registry([]).add_file(folder / file)
 
 
 def test_readme_opens_with_the_two_commands():

@@ -1,6 +1,8 @@
 """Command-line options that derive from declarations: fields of settings, and options of chosen plugins."""
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,24 @@ from acestep_core.errors import UserError, raise_all
 from acestep_core.model import Model
 from acestep_core.options import Option, nearest, options_of, parse_options
 from acestep_core.registry import Registry, registry
+
+
+class PluginName(click.ParamType):
+    """The name of a plugin of one kind. Completed from package metadata, nothing is imported."""
+
+    name = "plugin"
+
+    def __init__(self, kind: str):
+        self.kind = kind
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        from click.shell_completion import CompletionItem
+
+        known = registry().known(self.kind)
+        return [CompletionItem(k.name, help=k.dist) for k in known if k.name.startswith(incomplete)]
+
+
+_OWNER = "This command"  # of options that come from the command line or from its table in the settings file
 
 
 def settings_options(cls: type) -> Callable[[Any], Any]:
@@ -26,8 +46,8 @@ def settings_options(cls: type) -> Callable[[Any], Any]:
 
 def made(cls: type, given: Mapping[str, Any]) -> Any:
     """The settings object out of the command's values; all problems at once."""
-    values, errors = parse_options(cls, {k: given[k] for k in options_of(cls) if given.get(k) is not None}, "it")
-    raise_all(errors, "The command line")
+    values, errors = parse_options(cls, {k: given[k] for k in options_of(cls) if given.get(k) is not None}, _OWNER)
+    raise_all(errors, _OWNER)
     return cls(**values)
 
 
@@ -43,10 +63,25 @@ def plugin_choices(command: Any) -> Any:
     )(command)  # fmt: skip
 
 
+def extension_choice(command: Any) -> Any:
+    """Adds --extension NAME."""
+    return click.option(
+        "--extension", "extensions", multiple=True, metavar="NAME", type=PluginName("extensions"),
+        help="Extension plugin that takes part; may be repeated. See: plugins list --kind extensions.",
+    )(command)  # fmt: skip
+
+
 def model_choices(command: Any) -> Any:
     """Adds --model, --variant and --backend."""
     for added in (
-        click.option("--backend", default="pt", show_default=True, help="Backend plugin that runs the model."),
+        click.option(
+            "--backend",
+            default="pt",
+            show_default=True,
+            type=PluginName("backends"),
+            metavar="NAME",
+            help="Backend plugin that runs the model.",
+        ),  # fmt: skip
         click.option("--variant", help="Which model, when the folder holds several."),
         click.option("--model", type=click.Path(path_type=Path), required=True, help="Folder with the checkpoints."),
     ):
@@ -72,6 +107,52 @@ def chosen_options(
         errors += parse_options(classes[table], tables[table], f"{kind[:-1]} '{name}'")[1]
     raise_all(errors, "The command line")
     return tables
+
+
+def split_out(pairs: Sequence[str], out: Path | None, default: Path | None) -> tuple[tuple[str, ...], Path | None]:
+    """-o takes both a file to write and KEY=VALUE."""
+    options = tuple(p for p in pairs if re.match(r"[A-Za-z_][\w.-]*=", p))
+    files = [Path(p) for p in pairs if p not in options] + ([out] if out else [])
+    if len(files) > 1:
+        raise UserError(f"There are {len(files)} output files", "give one -o FILE")
+    return options, files[0] if files else default
+
+
+def extension_tables(names: Sequence[str], taken: Collection[str]) -> dict[str, tuple[str, str]]:
+    """(kind, name) by table, which is the bare name, for `chosen_options`; `taken` are the tables of other plugins."""
+    tables: dict[str, tuple[str, str]] = {}
+    for name in dict.fromkeys(names):
+        table = name.partition("@")[0]
+        if table in taken or table in tables:
+            hint = f"leave out the extension '{name}'"
+            raise UserError(f"Two plugins of this command would both take -o {table}.KEY=VALUE", hint)
+        tables[table] = ("extensions", name)
+    return tables
+
+
+@contextmanager
+def taking_part(extensions: Mapping[str, Mapping[str, Any]], hooks: Collection[str], command: str) -> Iterator[None]:
+    """Extensions (name -> options) hear the hooks of this block; they are closed at its end, whatever happens.
+
+    Raises `UserError` for an extension that implements none of `hooks`.
+    """
+    with ExitStack() as stack:
+        for name, options in extensions.items():
+            extension = registry().activate(name, options)
+            stack.callback(_end, extension, name)
+            own = [caller.name for caller in registry().manager.get_hookcallers(extension) or ()]
+            if not set(own) & set(hooks):
+                hint = f"leave it out; its hooks are {', '.join(own)}" if own else "it implements no hook"
+                raise UserError(f"The extension '{name}' does nothing in {command}", hint)
+        yield
+
+
+def _end(extension: Any, name: str) -> None:
+    registry().manager.unregister(extension)
+    try:
+        extension.close()
+    except Exception as e:  # isolation wall: what was made stays made
+        click.echo(f"Extension {name} failed while it was closed: {type(e).__name__}: {e}", err=True)
 
 
 def open_model(model: Path, variant: str | None, backend: str, options: Mapping[str, Any]) -> Model:
@@ -114,4 +195,6 @@ def _click_option(o: Option) -> Callable[[Any], Any]:
     help = f"{shown}  [{' '.join(bounds)}]" if bounds else shown
     if o.type is bool:
         return click.option(*names, default=None, help=help)
+    if o.plugin:
+        return click.option(*names, type=PluginName(o.plugin), metavar="NAME", help=help)
     return click.option(*names, metavar=o.type_name().upper() if not o.choices else f"[{o.type_name()}]", help=help)

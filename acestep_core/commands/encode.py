@@ -8,11 +8,14 @@ import click
 
 from acestep_core.commands.choices import (
     chosen_options,
+    extension_choice,
+    extension_tables,
     made,
     model_choices,
     open_model,
     plugin_choices,
     settings_options,
+    taking_part,
 )
 from acestep_core.console import Ticker, print_json
 from acestep_core.dataset import Dataset
@@ -29,22 +32,27 @@ from acestep_core.registry import registry
               help="What a bare {stem}.txt is.")  # fmt: skip
 @settings_options(EncodeSettings)
 @plugin_choices
+@extension_choice
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 @click.pass_obj
 def command(config: dict[str, Any], source: Path, model: Path, variant: str | None, backend: str, out: Path, txt: str,
-            pairs: tuple[str, ...], as_json: bool, **given: Any) -> None:  # fmt: skip
+            pairs: tuple[str, ...], extensions: tuple[str, ...], as_json: bool, **given: Any) -> None:  # fmt: skip
     """Encode the songs of SOURCE (a folder or dataset.json) into --out.
 
     What is already there from the same inputs is kept, so a stopped run is gone on with by the same command. Exit
     code 1 if a song could not be encoded; the others are ready.
     """
-    options = chosen_options(pairs, config, registry(), {"backend": ("backends", backend)})
+    heard = extension_tables(extensions, ("backend",))
+    options = chosen_options(pairs, config, registry(), {"backend": ("backends", backend)} | heard)
     dataset = Dataset.open(source, txt)
     opened = open_model(model, variant, backend, options["backend"])
-    result = run(dataset, opened, out, made(EncodeSettings, given))
+    for problem in dataset.problems:
+        click.echo(f"Problem: {problem}", err=True)
+    with taking_part({name: options[table] for table, (_, name) in heard.items()}, ("acestep_song",), "encode"):
+        result = run(dataset, opened, out, made(EncodeSettings, given))
     report(result, as_json)
     if not (result.encoded or result.kept):
-        raise UserError(f"No song of {source} was encoded", "see the reasons above")
+        raise UserError(f"No song of {source} was encoded", f"see: acestep-core scan {source}")
     sys.exit(1 if result.problems or dataset.problems else 0)
 
 

@@ -1,6 +1,5 @@
 """acestep-core generate"""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +8,15 @@ import click
 from acestep_core.audio import format_of
 from acestep_core.commands.choices import (
     chosen_options,
+    extension_choice,
+    extension_tables,
     made,
     model_choices,
     open_model,
     plugin_choices,
     settings_options,
+    split_out,
+    taking_part,
 )
 from acestep_core.console import Ticker, clock, print_json
 from acestep_core.errors import UserError
@@ -36,13 +39,14 @@ from acestep_core.scan import decode_text
 @click.option("--from", "source", type=click.Path(path_type=Path), help="Make again what this record describes.")
 @click.option("--out", type=click.Path(path_type=Path), help="wav, flac, mp3, ogg or opus; -o FILE does the same.")
 @plugin_choices
+@extension_choice
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
 @click.pass_obj
 def command(config: dict[str, Any], model: Path, variant: str | None, backend: str, lyrics_file: Path | None,
             adapters: tuple[Path, ...], scales: tuple[float, ...], source: Path | None, out: Path | None,
-            pairs: tuple[str, ...], as_json: bool, **given: Any) -> None:  # fmt: skip
+            pairs: tuple[str, ...], extensions: tuple[str, ...], as_json: bool, **given: Any) -> None:  # fmt: skip
     """Make a clip. The record written beside it (FILE.json) makes it again: generate --model DIR --from FILE.json."""
-    pairs, out = _split_out(pairs, out)
+    pairs, out = split_out(pairs, out, Path("out.flac"))
     format_of(out)
     if source is not None:
         request, tables, used, record = _from_record(source, given, adapters, lyrics_file)
@@ -52,14 +56,17 @@ def command(config: dict[str, Any], model: Path, variant: str | None, backend: s
         request, tables, used, record = made(GenerateRequest, given), {}, _used(adapters, scales), None
     chosen = {"backend": ("backends", backend), "solver": ("solvers", request.solver)}
     chosen |= {"schedule": ("samplers", request.schedule)} if request.schedule else {}
-    options = chosen_options(pairs, config, registry(), chosen)
+    heard = extension_tables(extensions, chosen)
+    options = chosen_options(pairs, config, registry(), chosen | heard)
+    extended = {name: options.pop(table) for table, (_, name) in heard.items()}
     options |= {table: {**options.get(table, {}), **values} for table, values in tables.items()}
     opened = open_model(model, variant, backend, options.pop("backend"))
     for line in check_same(record, opened) if record else ():
         click.echo(f"note: {line}; the samples may differ", err=True)
-    clip = run(opened, request, used, options)
-    clip.save(out)
-    Observers(registry().manager).notify("acestep_audio", request=request, clip=clip, path=out)
+    with taking_part(extended, ("acestep_audio",), "generate"):
+        clip = run(opened, request, used, options)
+        clip.save(out)
+        Observers(registry().manager).notify("acestep_audio", request=request, clip=clip, path=out)
     _report(clip, out, as_json)
     if record is not None:
         same = record.sha256 == clip.record["audio"]["sha256"]
@@ -75,15 +82,6 @@ def run(model: Any, request: GenerateRequest, adapters: tuple[UsedAdapter, ...] 
             tickers.setdefault(p.stage, Ticker(p.stage, p.total)).update(p.done)
 
     return generate(model, request, adapters=adapters, options=options, on_progress=tell)
-
-
-def _split_out(pairs: tuple[str, ...], out: Path | None) -> tuple[tuple[str, ...], Path]:
-    """-o takes both a file to write and KEY=VALUE."""
-    options = tuple(p for p in pairs if re.match(r"[A-Za-z_][\w.-]*=", p))
-    files = [Path(p) for p in pairs if p not in options] + ([out] if out else [])
-    if len(files) > 1:
-        raise UserError(f"There are {len(files)} output files", "give one -o FILE")
-    return options, files[0] if files else Path("out.flac")
 
 
 def _used(adapters: tuple[Path, ...], scales: tuple[float, ...]) -> tuple[UsedAdapter, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from acestep_core.console import clock, print_json, table
-from acestep_core.data import Song
+from acestep_core.data import Song, names, usable
 from acestep_core.dataset import Dataset
 
 
@@ -33,22 +33,23 @@ def show(dataset: Dataset, as_json: bool) -> None:
         print_json(_as_json(dataset))
         return
     columns = ("song", "length", "lyrics", "labelled", "bpm", "key", "metre", "lang", "caption", "problems")
-    table(columns, [_row(s) for s in dataset.songs], right=("length", "bpm"))
+    called = names(dataset.songs)
+    table(columns, [_row(s, called[s.path]) for s in dataset.songs], right=("length", "bpm"))
     for song in dataset.songs:
         for line in (*song.problems, *song.notes):
-            click.echo(f"{song.path.name}: {line}")
+            click.echo(f"{called[song.path]}: {line}")
     for line in (*dataset.problems, *dataset.notes):
         click.echo(str(line))
-    good = [s for s in dataset.songs if not s.problems]
+    good = usable(dataset.songs)
     length = clock(sum(s.duration_s for s in good))
     click.echo(f"{len(good)} of {len(dataset.songs)} songs can be used, {length} of music, "
                f"{sum(s.labelled for s in good)} with a caption.")  # fmt: skip
 
 
-def _row(song: Song) -> tuple[Any, ...]:
+def _row(song: Song, name: str) -> tuple[Any, ...]:
     lyrics = f"{len(song.lyrics.split())} words" if song.lyrics and not song.instrumental else "-"
     caption = song.caption if len(song.caption) <= 40 else f"{song.caption[:39]}…"
-    return (song.path.name, clock(song.duration_s), lyrics, "yes" if song.labelled else "no", song.bpm, song.keyscale,
+    return (name, clock(song.duration_s), lyrics, "yes" if song.labelled else "no", song.bpm, song.keyscale,
             song.timesignature, song.language, caption, len(song.problems) or "")  # fmt: skip
 
 

@@ -1,68 +1,87 @@
 """acestep-core train"""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from acestep_core.commands.choices import (
+    PluginName,
     chosen_options,
+    extension_choice,
+    extension_tables,
     made,
     model_choices,
     open_model,
     plugin_choices,
     settings_options,
+    taking_part,
 )
-from acestep_core.console import Ticker, print_json, sparkline
-from acestep_core.parts import Step, TrainJob
+from acestep_core.console import print_json, sparkline
+from acestep_core.hooks import STEPS
+from acestep_core.parts import TrainJob
 from acestep_core.registry import registry
 from acestep_core.training import TrainResult, TrainSettings, train
 
 STOPPED = 130  # as a shell reports a program ended by Ctrl-C
+PROGRESS = "progress@acestep-core"
+HOOKS = ("acestep_train_start", "acestep_train_step", "acestep_checkpoint", "acestep_train_end", *STEPS)
 
 
 @click.command("train")
 @click.argument("encoded", type=click.Path(path_type=Path))
 @model_choices
-@click.option("--adapter", default="lokr", show_default=True, help="Adapter plugin: lora, lokr or any installed one.")
-@click.option("--sampler", default="logit_normal", show_default=True,
+@click.option("--adapter", default="lokr", show_default=True, type=PluginName("adapters"), metavar="NAME",
+              help="Adapter plugin: lora, lokr or any installed one.")  # fmt: skip
+@click.option("--sampler", default="logit_normal", show_default=True, type=PluginName("samplers"), metavar="NAME",
               help="Timestep sampler plugin: logit_normal, turbo_steps, uniform or any installed one.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), default=Path("run"), show_default=True)
 @settings_options(TrainSettings)
 @plugin_choices
+@extension_choice
+@click.option("--progress/--no-progress", default=True, help="Show how far it is.  [default: progress]")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 @click.pass_obj
 def command(config: dict[str, Any], encoded: Path, model: Path, variant: str | None, backend: str, adapter: str,
-            sampler: str, out: Path, pairs: tuple[str, ...], as_json: bool, **given: Any) -> None:  # fmt: skip
+            sampler: str, out: Path, pairs: tuple[str, ...], extensions: tuple[str, ...], progress: bool,
+            as_json: bool, **given: Any) -> None:  # fmt: skip
     """Train an adapter on the songs in ENCODED, which `encode` made, into the run folder --out.
 
     Ctrl-C saves a checkpoint and ends with code 130. The same command goes on with an unfinished run, exactly where
     its last checkpoint stands; with other settings it refuses.
     """
     chosen = {"backend": ("backends", backend), "adapter": ("adapters", adapter), "sampler": ("samplers", sampler)}
-    options = chosen_options(pairs, config, registry(), chosen)
+    if progress and "progress" not in {name.partition("@")[0] for name in extensions}:
+        extensions = (PROGRESS, *extensions)
+    heard = extension_tables(extensions, chosen)
+    options = chosen_options(pairs, config, registry(), chosen | heard)
+    extended = {name: options.pop(table) for table, (_, name) in heard.items()}
     opened = open_model(model, variant, backend, options["backend"])
     settings = made(TrainSettings, given)
-    result = run(encoded, opened, out, settings, adapter=adapter, sampler=sampler, options=options)
+    result = run(encoded, opened, out, settings, extended, adapter=adapter, sampler=sampler, options=options)
     report(result, as_json)
     sys.exit(STOPPED if result.stopped else 0)
 
 
-def run(encoded: Path, model: Any, out: Path, settings: TrainSettings, **rest: Any) -> TrainResult:
-    """Train with progress on stderr."""
-    tickers: list[Ticker] = []
+def run(
+    encoded: Path,
+    model: Any,
+    out: Path,
+    settings: TrainSettings,
+    extensions: Mapping[str, Mapping[str, Any]] | None = None,
+    **rest: Any,
+) -> TrainResult:
+    """Train while these extensions (name -> options) take part; unless given, the one that shows progress."""
 
     def start(job: TrainJob) -> None:
         resumed = int(job.resume_from.name.removeprefix("step-")) if job.resume_from else 0
         click.echo(f"{'Going on after step ' + str(resumed) if resumed else 'Training'}: {len(job.songs)} songs, "
                    f"{job.steps} steps, {job.adapter!r}, {job.sampler!r}", err=True)  # fmt: skip
-        tickers.append(Ticker("step", job.steps, resumed))
 
-    def tell(step: Step) -> None:
-        tickers[0].update(step.step, f"loss {step.loss:.4f}  rate {step.lr:.2e}")
-
-    return train(encoded, model, out=out, settings=settings, on_start=start, on_step=tell, **rest)
+    with taking_part({PROGRESS: {}} if extensions is None else extensions, HOOKS, "train"):
+        return train(encoded, model, out=out, settings=settings, on_start=start, **rest)
 
 
 def report(result: TrainResult, as_json: bool = False) -> None:

@@ -22,9 +22,10 @@ class BackendContract(PluginContract):
     """The backend that writes the tiny checkpoint the parts are read from."""
 
     @pytest.fixture(scope="class")
-    def checkpoint(self, tmp_path_factory: Any) -> Checkpoint:
+    @classmethod
+    def checkpoint(cls, tmp_path_factory: Any) -> Checkpoint:
         folder = tmp_path_factory.mktemp("checkpoint")
-        registry().make("backends", self.maker).write_tiny(folder, "base")
+        registry().make("backends", cls.maker).write_tiny(folder, "base")
         return open_checkpoint(folder)
 
     @pytest.fixture

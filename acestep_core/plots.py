@@ -1,0 +1,98 @@
+"""Pictures of samplers and runs, drawn with matplotlib's object interface: no window, no state shared with others."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from acestep_core.comparison import T_BINS, RunFacts, smoothed
+from acestep_core.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FORMATS = (".png", ".svg", ".pdf")
+_T_AXIS = "t  (0 = data, 1 = noise)"
+_DENSITY_BINS = 50
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4d4d4d")  # of Okabe and Ito
+_MARKERS = "os^Dv*P"
+
+
+def check_picture(path: Path) -> None:
+    """Raise `UserError` if no picture can be written there. Cheap, so that nothing is computed in vain."""
+    if path.suffix.lower() not in FORMATS:
+        raise UserError(f"{path} is no picture format that can be drawn", f"give a name ending in {' '.join(FORMATS)}")
+    if not path.parent.is_dir():
+        raise UserError(f"There is no folder {path.parent}", f"mkdir {path.parent}")
+    try:
+        import matplotlib  # noqa: F401
+    except ModuleNotFoundError as e:
+        raise UserError(f"Pictures need the package {e.name}", "pip install 'acestep-core[train]'") from e
+
+
+def draw_samplers(samplers: "Mapping[str, tuple[np.ndarray, Sequence[float]]]", path: Path) -> None:
+    """Density and schedule by name of the sampler, out of (t at an even grid of u, schedule)."""
+    figure, (density, schedule) = _panels()
+    for number, (name, (t, times)) in enumerate(samplers.items()):
+        colour, marker = _COLOURS[number % len(_COLOURS)], _MARKERS[number % len(_MARKERS)]
+        bins = {"bins": _DENSITY_BINS, "range": (0, 1), "density": True, "color": colour}
+        density.hist(t, **bins, alpha=0.22)
+        density.hist(t, **bins, histtype="step", linewidth=1.6)
+        schedule.plot(range(len(times)), times, color=colour, linewidth=1.8, marker=marker, label=name)
+    _label(density, "Where training takes its timesteps", _T_AXIS, "density")
+    _label(schedule, "Inference schedule", "step", "t before the step")
+    density.set_xlim(0, 1)
+    schedule.set_ylim(-0.02, 1.02)
+    _whole_numbers(schedule)
+    _finish(figure, schedule, path)
+
+
+def draw_runs(runs: Sequence[RunFacts], path: Path) -> None:
+    """Loss over the steps, smoothed over a twentieth of them, and mean loss by timestep."""
+    figure, (curves, bars) = _panels()
+    width = 0.84 / T_BINS / len(runs)
+    for number, run in enumerate(runs):
+        colour = _COLOURS[number % len(_COLOURS)]
+        steps, losses = [s for s, _ in run.losses], [loss for _, loss in run.losses]
+        curves.plot(steps, losses, color=colour, alpha=0.25, linewidth=0.8)
+        marker = "o" if len(losses) == 1 else None  # a line through one point cannot be seen
+        curves.plot(steps, smoothed(losses, len(losses) // 20), color=colour, linewidth=2, marker=marker,
+                    label=run.name)  # fmt: skip
+        left = [(i + 0.08) / T_BINS + number * width for i in range(T_BINS)]
+        bars.bar(left, [b or 0.0 for b in run.by_t], width, align="edge", color=colour)
+    _label(curves, "Training loss (thin: every step)", "step", "loss")
+    _label(bars, "Mean loss by timestep", _T_AXIS, "loss")
+    bars.set_xticks([i / T_BINS for i in range(T_BINS + 1)])
+    bars.set_xlim(0, 1)
+    _whole_numbers(curves)
+    _finish(figure, curves, path)
+
+
+def _panels() -> tuple[Any, Any]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(1, 2)
+
+
+def _label(axes: Any, title: str, x: str, y: str) -> None:
+    axes.set(title=title, xlabel=x, ylabel=y)
+    axes.grid(alpha=0.25)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _whole_numbers(axes: Any) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _finish(figure: Any, named: Any, path: Path) -> None:
+    """One legend below both panels, out of the names in one of them, and the file."""
+    handles, _ = named.get_legend_handles_labels()
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)), frameon=False)
+    temporary = path.with_name(f".{path.name}.tmp")
+    figure.savefig(temporary, dpi=130, format=path.suffix.lower().removeprefix("."))
+    temporary.replace(path)

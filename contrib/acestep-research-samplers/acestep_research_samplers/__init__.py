@@ -1,0 +1,1 @@
+"""Timestep samplers of the flow matching literature; one module each."""
