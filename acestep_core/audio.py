@@ -42,6 +42,8 @@ def probe(path: Path) -> AudioInfo:
     """The header of an audio file. Raises `UserError` for what cannot be used."""
     import soundfile
 
+    if not path.is_file():
+        raise UserError("the file is missing", "check its path")
     if path.stat().st_size == 0:
         raise UserError("the file is empty", "export or copy it again")
     try:

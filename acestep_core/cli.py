@@ -23,7 +23,7 @@ COMMANDS = {
     "models": ("models", "List, show and make checkpoint folders."),
     "runs": ("runs", "List trainings and compare them."),
     "samplers": ("samplers", "Draw timestep samplers: their density and schedule."),
-    "plugins": ("plugins", "List and show what is installed."),
+    "plugins": ("plugins", "List, show and check plugins, and begin one."),
     "demo": ("demo", "The whole way on the bundled songs: scan, encode, train, generate."),
 }
 

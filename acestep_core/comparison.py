@@ -28,6 +28,8 @@ class RunFacts:
     name: str
     folder: Path
     settings: Mapping[str, Any]
+    adapter: str
+    sampler: str
     steps: int
     finished: bool
     losses: tuple[tuple[int, float], ...]
@@ -105,6 +107,8 @@ def _facts(run: Run, name: str, settings: Mapping[str, Any], records: Sequence[M
         name=name,
         folder=run.folder,
         settings=settings,
+        adapter=settings["adapter"]["name"],
+        sampler=settings["sampler"]["name"],
         steps=settings["train"]["steps"],
         finished=run.adapter.is_dir(),
         losses=tuple(losses),

@@ -1,5 +1,6 @@
 """Calls life-cycle hooks: observers one by one behind a wall, replaceable steps until one answers."""
 
+import contextlib
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +14,7 @@ class Observers:
     def __init__(self, manager: pluggy.PluginManager, report: Callable[[str], None] | None = None):
         self._manager = manager
         self._off: set[str] = set()
-        self._report = report or (lambda text: print(text, file=sys.stderr))
+        self._report = report or _to_stderr
 
     def notify(self, hook: str, **event: Any) -> None:
         """Last registered first, as in pluggy; `tryfirst` and `trylast` are kept."""
@@ -34,3 +35,8 @@ class Observers:
             if answer is not None:
                 return answer
         return default(**inputs)
+
+
+def _to_stderr(text: str) -> None:
+    with contextlib.suppress(OSError):  # nobody listens any more; the run is worth more than the sentence
+        print(text, file=sys.stderr)

@@ -37,7 +37,7 @@ def draw_samplers(samplers: "Mapping[str, tuple[np.ndarray, Sequence[float]]]", 
         bins = {"bins": _DENSITY_BINS, "range": (0, 1), "density": True, "color": colour}
         density.hist(t, **bins, alpha=0.22)
         density.hist(t, **bins, histtype="step", linewidth=1.6)
-        schedule.plot(range(len(times)), times, color=colour, linewidth=1.8, marker=marker, label=name)
+        schedule.plot(range(len(times)), times, color=colour, linewidth=1.8, marker=marker, label=_literal(name))
     _label(density, "Where training takes its timesteps", _T_AXIS, "density")
     _label(schedule, "Inference schedule", "step", "t before the step")
     density.set_xlim(0, 1)
@@ -56,7 +56,7 @@ def draw_runs(runs: Sequence[RunFacts], path: Path) -> None:
         curves.plot(steps, losses, color=colour, alpha=0.25, linewidth=0.8)
         marker = "o" if len(losses) == 1 else None  # a line through one point cannot be seen
         curves.plot(steps, smoothed(losses, len(losses) // 20), color=colour, linewidth=2, marker=marker,
-                    label=run.name)  # fmt: skip
+                    label=_literal(run.name))  # fmt: skip
         left = [(i + 0.08) / T_BINS + number * width for i in range(T_BINS)]
         bars.bar(left, [b or 0.0 for b in run.by_t], width, align="edge", color=colour)
     _label(curves, "Training loss (thin: every step)", "step", "loss")
@@ -74,6 +74,11 @@ def _panels() -> tuple[Any, Any]:
     figure = Figure(figsize=(12, 5), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(1, 2)
+
+
+def _literal(name: str) -> str:
+    """A name for the legend, where $ starts a formula and a leading _ means that nothing is shown."""
+    return (" " if name.startswith("_") else "") + name.replace("$", r"\$")
 
 
 def _label(axes: Any, title: str, x: str, y: str) -> None:

@@ -1,6 +1,7 @@
 """What many tests need and would be slow to make in each: a tiny model, songs, and those songs encoded."""
 
 import io
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -8,6 +9,9 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import patch
+
+# Waiting threads sleep: on a busy machine spinning ones make a test of seconds last minutes. Before torch comes in.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import pytest

@@ -58,9 +58,11 @@ def test_runs_compare_draws_every_run(cli, folders, tmp_path):
 
 
 def test_runs_compare_draws_runs_with_one_step_and_none(cli, tmp_path):
-    runs = [write_run(tmp_path / str(n), steps=n, finished=False) for n in (0, 1, 2)]
-    assert cli("runs", "compare", *runs, "-o", tmp_path / "few.svg").code == 0
-    assert "<svg" in (tmp_path / "few.svg").read_text()
+    runs = [write_run(tmp_path / f"_{n} $run", steps=n, finished=False) for n in (0, 1, 2)]
+    ended = cli("runs", "compare", *runs, "-o", tmp_path / "few.svg")
+    assert ended.code == 0 and "_0 $run has no step yet" in ended.out
+    drawing = (tmp_path / "few.svg").read_text()
+    assert all(f"_{n} $run" in drawing.replace("\\$", "$") for n in (0, 1, 2))
 
 
 def test_runs_of_one_name_are_told_apart_by_their_paths(cli, tmp_path):

@@ -63,7 +63,7 @@ def test_plugins_page_can_be_followed(folder):
     for command in ("models tiny models", "encode songs --model models --out encoded"):
         run(f"acestep-core {command}", folder)
     follow(PLUGINS, folder)
-    assert 'name = "cosine@cosine.py"' in (folder / "cosine-run" / "run.toml").read_text()
+    assert 'name = "both_ends@both_ends.py"' in (folder / "ends-run" / "run.toml").read_text()
     assert (folder / "watched" / "last_loss.txt").read_text().startswith("4 ")
     assert (folder / "samplers.png").stat().st_size > 10_000
     for file in ("from_name.py", "hello.py"):

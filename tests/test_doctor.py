@@ -74,13 +74,21 @@ def test_no_third_party_looks_at_bundled_plugins_only(ward: Environment):
     assert ran.returncode == 0 and "tp-" not in ran.stdout
 
 
-def test_table_of_what_the_doctor_says(findings: dict[str, dict]):
-    """Each package and its verdict (pytest -s)."""
-    print("\n")
+def test_table_of_what_each_of_them_does(ward: Environment, findings: dict[str, dict], capsys: pytest.CaptureFixture):
+    """Exit codes of --help, plugins list and its own selection beside what the doctor says, in the test output."""
+    rows = []
     for dist in EVERY:
-        finding = findings[dist.name]
-        print(f"{dist.name:16}{dist.fault:32}{finding['problem'] or '; '.join(finding['advice']) or 'ok'}")
-    assert {d.name for d in EVERY} <= set(findings)
+        only = ",".join(d.name for d in TWINS) if dist in TWINS else dist.name
+        codes = [ward.run(*a, only=only).returncode for a in (["--help"], ["plugins", "list"])]
+        own = "-" if dist.name == "tp-hangs" else ward.run("plugins", "show", *dist.plugin, only=only).returncode
+        said = findings[dist.name]["problem"] or "; ".join(findings[dist.name]["advice"]) or "ok"
+        rows.append((dist.name, dist.fault, *codes, own, said[:90]))
+        assert codes == [0, 0]
+    columns = ("distribution", "fault", "--help", "list", "own", "doctor")
+    with capsys.disabled():
+        print()
+        for row in (columns, *rows):
+            print("{:16}{:32}{:>7}{:>6}{:>5}  {}".format(*row))
 
 
 def test_an_extension_that_prints_does_not_confuse_it():

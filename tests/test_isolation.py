@@ -113,20 +113,3 @@ def test_damaged_metadata_harms_only_its_own_package(tmp_path: Path):
 def test_acestep_plugins_restricts_what_is_seen(machine: Environment):
     listed = machine.run("plugins", "list", only="tp_Healthy, tp-loud").stdout
     assert {line.split()[2] for line in listed.splitlines()[2:]} == {"acestep-core", "tp-healthy", "tp-loud"}
-
-
-def test_table_of_what_each_of_them_does(machine: Environment):
-    """Each alone with the core, as a table (pytest -s)."""
-    rows = []
-    for dist in ALL:
-        only = ",".join(d.name for d in TWINS) if dist in TWINS else dist.name
-        ends = [machine.run(*a, only=only).returncode for a in (["--help"], ["plugins", "list"])]
-        own = select(machine, dist, only)
-        said = own.stderr.splitlines()[0] if own.stderr else "works"
-        rows.append((dist.name, dist.fault, *ends, own.returncode, said))
-        assert ends == [0, 0] and own.returncode == (1 if dist in FAULTY else 0)
-    print("\n")
-    columns = ("distribution", "fault", "--help", "list", "own", "what selecting it says")
-    widths = [max(len(str(cell)) for cell in column) for column in zip(columns, *rows, strict=True)]
-    for row in (columns, *rows):
-        print("  ".join(str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -17,7 +17,7 @@ _SINGULAR = [kind[:-1] for kind in KINDS]
 
 @click.group("plugins")
 def command() -> None:
-    """List and show what is installed."""
+    """List, show and check plugins, and begin one of your own."""
 
 
 @command.command("list")

@@ -113,9 +113,8 @@ def _as_json(run: RunFacts) -> dict[str, Any]:
 
 
 def _listed(run: RunFacts) -> dict[str, Any]:
-    return {"run": run.folder, "step": run.step, "steps": run.steps, "adapter": run.settings["adapter"]["name"],
-            "sampler": run.settings["sampler"]["name"], "last_loss": run.losses[-1][1] if run.losses else None,
-            "finished": run.finished}  # fmt: skip
+    return {"run": run.folder, "step": run.step, "steps": run.steps, "adapter": run.adapter, "sampler": run.sampler,
+            "last_loss": run.losses[-1][1] if run.losses else None, "finished": run.finished}  # fmt: skip
 
 
 def _words(row: dict[str, Any]) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def test_what_is_no_run_is_told(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "file, text", [("run.toml", "a ="), ("run.toml", "[train]\n"), ("metrics.jsonl", '{"a": 1}\n')]
+    "file, text", [("run.toml", "a ="), ("run.toml", "[train]\nsteps = 1\n"), ("metrics.jsonl", '{"a": 1}\n')]
 )
 def test_a_damaged_run_is_told(tmp_path: Path, file, text):
     folder = write_run(tmp_path / "run")

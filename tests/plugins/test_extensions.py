@@ -191,6 +191,14 @@ def test_train_takes_extensions_with_options_from_the_command_line_and_the_setti
     assert run.settings()["extensions"] == {"progress": dist, "tensorboard": dist} and active() == []
 
 
+def test_train_reads_extensions_and_progress_from_its_table(cli, encoded, tiny, tmp_path):
+    (tmp_path / "own.toml").write_text('[train]\nextensions = ["tensorboard"]\nprogress = false\nsteps = 1\n')
+    ended = cli("--config", tmp_path / "own.toml", "train", encoded.folder, "--model", tiny, "--out", tmp_path / "run",
+                *CPU)  # fmt: skip
+    assert ended.code == 0 and "step 1/1" not in ended.err
+    assert list(scalars(Run(tmp_path / "run"), "train/loss")) == [1]
+
+
 def test_no_progress_is_quiet_and_a_wrong_extension_option_is_told(cli, encoded, tiny, tmp_path):
     given = ("train", encoded.folder, "--model", tiny, "--out", tmp_path / "run", "--steps", "1", *CPU)
     wrong = cli(*given, "--extension", "tensorboard", "-o", "tensorboard.histogram_evry=2")
