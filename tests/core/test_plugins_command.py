@@ -122,7 +122,7 @@ def test_a_command_name_that_clashes_needs_the_distribution(invoke: Any):
 def test_a_command_named_like_one_of_ours_does_not_replace_it(invoke: Any):
     stranger = click.Command("plugins", callback=lambda: click.echo("mine"))
     known = [brings(stranger, "one")]
-    assert "List and show" in invoke(known, "plugins", "--help").output
+    assert "List, show and check" in invoke(known, "plugins", "--help").output
     assert invoke(known, "plugins@one").output == "mine\n"
 
 
