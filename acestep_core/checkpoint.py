@@ -4,7 +4,7 @@ Layout: acestep-v15-*/ (DiT with condition encoder and audio tokenizer), vae/, Q
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ VAE, TEXT = "vae", "Qwen3-Embedding-0.6B"
 LM_PREFIX = "acestep-5Hz-lm-"
 _TURBO_TASKS = ("text2music", "cover", "repaint")
 _BASE_TASKS = (*_TURBO_TASKS, "extract", "lego", "complete")
-_NEEDED = ("hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim",
-           "intermediate_size", "is_turbo")  # fmt: skip
+_NUMBERS = ("hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim",
+            "intermediate_size")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -143,15 +143,15 @@ def open_checkpoint(root: Path, variant: str | None = None) -> Checkpoint:
 
 def read_model(folder: Path) -> ModelInfo:
     """config.json of a DiT folder. Raises `UserError` naming every key that is missing."""
-    config = read_config(folder)
-    missing = [k for k in _NEEDED if k not in config]
-    if missing:
-        raise UserError(f"{folder / 'config.json'} lacks {', '.join(missing)}", "download the folder again")
+    config = read_config(folder, (*_NUMBERS, "is_turbo"))
+    wrong = [k for k in _NUMBERS if not isinstance(config[k], int)]
+    if wrong:
+        raise UserError(f"{folder / 'config.json'}: {', '.join(wrong)} is no number", "download the folder again")
     return ModelInfo(folder, config)
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """config.json of any part. Raises `UserError` if it is missing or broken."""
+def read_config(folder: Path, needed: Sequence[str] = ()) -> dict[str, Any]:
+    """config.json of any part. Raises `UserError` if it is missing or broken, or lacks a needed key."""
     path = folder / "config.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -161,6 +161,9 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise UserError(f"{path} is no valid JSON ({e})", "download the folder again") from e
     if not isinstance(content, dict):
         raise UserError(f"{path} holds no JSON object", "download the folder again")
+    missing = [k for k in needed if k not in content]
+    if missing:
+        raise UserError(f"{path} lacks {', '.join(missing)}", "download the folder again")
     return content
 
 
@@ -169,7 +172,7 @@ def weight_files(folder: Path) -> list[Path]:
     for name in ("model", "diffusion_pytorch_model"):
         index = folder / f"{name}.safetensors.index.json"
         if index.is_file():
-            files = sorted({folder / f for f in json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()})
+            files = _shards(index)
             missing = [f.name for f in files if not f.is_file()]
             if missing:
                 raise UserError(f"{folder} lacks the shards {', '.join(missing)}", "download them again")
@@ -177,6 +180,14 @@ def weight_files(folder: Path) -> list[Path]:
         if (folder / f"{name}.safetensors").is_file():
             return [folder / f"{name}.safetensors"]
     raise UserError(f"{folder} has no weights (model.safetensors)", "download the folder again")
+
+
+def _shards(index: Path) -> list[Path]:
+    try:
+        weight_map = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        return sorted({index.parent / file for file in weight_map.values()})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
+        raise UserError(f"{index} is damaged ({type(e).__name__})", "download it again") from e
 
 
 def _is_dit(folder: Path) -> bool:

@@ -17,6 +17,7 @@ from acestep_plugins.backends.pt.folder import fill
 # The real codec's encoder looks 6.9 latent frames to either side, its decoder 9; with more a tile equals the whole.
 ENCODE_OVERLAP, DECODE_OVERLAP = 8, 12
 _CPU_TILE, _SMALL_TILE, _LARGE_TILE = 64, 256, 512
+_CONFIG = ("encoder_hidden_size", "downsampling_ratios", "channel_multiples", "decoder_channels")
 _LARGE_BYTES = 16 * 2**30
 
 
@@ -24,7 +25,7 @@ class Codec:
     """`CodecPart`: 48 kHz stereo <-> 25 Hz latents of 64 channels."""
 
     def __init__(self, folder: Path, place: Place, tile_frames: int = 0):
-        config = {k: v for k, v in read_config(folder).items() if not k.startswith("_")}
+        config = {k: v for k, v in read_config(folder, _CONFIG).items() if not k.startswith("_")}
         with torch.device("meta"):
             vae = oobleck(**config)
         if vae.hop_length != HOP or config.get("decoder_input_channels", CHANNELS) != CHANNELS:

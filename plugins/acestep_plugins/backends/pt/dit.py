@@ -28,7 +28,7 @@ class Dit:
             decoder, encoder = build_decoder(self.info.config), build_encoder(self.info.config)
         self.decoder = PtDecoder(fill(decoder, folder, "decoder.", place))
         self.encoder = fill(encoder, folder, "encoder.", place)
-        self.null_embedding = dict(read_tensors(folder, "null_condition_emb"))[""].to(place.device, place.dtype)
+        self.null_embedding = _null_condition(folder).to(place.device, place.dtype)
         self.silence = _silence(folder).to(place.device, place.dtype)
         _float32_time(self.decoder.module)
         if self.info.xl:
@@ -120,6 +120,13 @@ class PtDecoder:
 
     def module_path(self, name: str) -> str:
         return to_diffusers(f"{name}.").removesuffix(".")
+
+
+def _null_condition(folder: Path) -> torch.Tensor:
+    """[1, 1, width]"""
+    for _, tensor in read_tensors(folder, "null_condition_emb"):
+        return tensor
+    raise UserError(f"{folder}: missing null_condition_emb", "download it again")
 
 
 def _silence(folder: Path) -> torch.Tensor:

@@ -48,6 +48,12 @@ def read_tensors(folder: Path, prefix: str = "") -> Iterator[tuple[str, torch.Te
                 yield key.removeprefix(prefix), opened.get_tensor(key)
 
 
+def read_names(folder: Path) -> Iterator[str]:
+    """Names of all tensors. Raises `UserError` for missing or damaged files."""
+    for opened in _opened(folder):
+        yield from opened.keys()
+
+
 def _opened(folder: Path) -> Iterator[Any]:
     for path in weight_files(folder):
         try:
@@ -59,7 +65,7 @@ def _opened(folder: Path) -> Iterator[Any]:
 
 def check_foreign(folder: Path) -> None:
     """Raise `UserError` listing every key that belongs to no known part of an ACE-Step model."""
-    foreign = [k for opened in _opened(folder) for k in opened.keys() if not k.startswith(PARTS)]  # noqa: SIM118
+    foreign = [k for k in read_names(folder) if not k.startswith(PARTS)]
     if foreign:
         raise UserError(
             f"{folder} holds {len(foreign)} tensors that are no part of an ACE-Step 1.5 model:\n  "

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 
 from acestep_core import UserError
 from acestep_plugins.backends.pt.device import Place
+from acestep_plugins.backends.pt.folder import read_names
 
 
 class Text:
@@ -17,12 +19,13 @@ class Text:
 
         logging.disable_progress_bar()
         self._place = place
+        _check_files(folder)
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
             self.model, info = AutoModel.from_pretrained(
                 str(folder), dtype=place.dtype, local_files_only=True, trust_remote_code=False, output_loading_info=True
             )
-        except (OSError, ValueError, KeyError) as e:
+        except (OSError, ValueError, KeyError, SafetensorError) as e:
             reason = str(e).splitlines()[0]
             raise UserError(f"{folder} holds no usable text encoder ({reason})", "download the folder again") from e
         _check_loading(folder, info)
@@ -41,6 +44,14 @@ class Text:
 
     def _ids(self, text: str) -> torch.Tensor:
         return torch.tensor([self.tokenizer(text)["input_ids"]], device=self._place.device)
+
+
+def _check_files(folder: Path) -> None:
+    """Without its files transformers would make up a tokenizer; its words for damaged weights help nobody."""
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.json")):
+        raise UserError(f"{folder} has no tokenizer (tokenizer.json)", "download the folder again")
+    for _ in read_names(folder):
+        pass
 
 
 def _check_loading(folder: Path, info: dict) -> None:
