@@ -101,9 +101,10 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_adapter(encoded, tiny,
     args = ["train", encoded.folder, "--model", tiny, "--out", out, *TRAIN]
     code, _ = interrupted(args, lambda: len(Run(out).checkpoints()) == 2, signal.SIGKILL)
     assert code == -signal.SIGKILL and not Run(out).adapter.exists()
-    with (out / "metrics.jsonl").open("a") as f:
-        f.write('{"event": "step", "step": 7, "lo')  # as a kill in the middle of a line leaves it
     last = Run(out).checkpoints()[-1][0]
+    with (out / "metrics.jsonl").open("a") as f:  # what a kill two steps later, in the middle of a line, leaves
+        f.write(json.dumps({"event": "step", "step": last + 1, "loss": 0.0, "t": [0.5], "losses": [0.0]}))
+        f.write('\n{"event": "step", "st')
     ended = cli(*args)
     assert ended.code == 0 and f"Going on after step {last}" in ended.err
     assert_same_outcome(out, uninterrupted)
