@@ -4,6 +4,7 @@ from acestep_core.registry import registry
 from acestep_core.testing import contracts
 from acestep_plugins.adapters.lokr import Lokr
 from acestep_plugins.adapters.lora import Lora
+from acestep_plugins.annotators.tempo_key import TempoKey
 from acestep_plugins.backends.pt import PyTorch
 from acestep_plugins.extensions.progress import Progress
 from acestep_plugins.extensions.tensorboard import TensorBoard
@@ -40,6 +41,11 @@ class TestHeun(contracts.SolverContract):
 class TestSde(contracts.SolverContract):
     plugin = Sde
     order = None
+
+
+class TestTempoKey(contracts.AnnotatorContract):
+    plugin = TempoKey
+    fields = ("bpm", "keyscale", "timesignature")
 
 
 class TestLora(contracts.AdapterContract):

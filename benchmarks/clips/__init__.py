@@ -1,0 +1,1 @@
+"""Short pieces of music whose tempo, key and metre are known, made from a seed."""
