@@ -90,13 +90,21 @@ def read_stereo(path: Path, rate_hz: int = RATE_HZ) -> "np.ndarray":
     info = probe(path)
     length = math.ceil(info.duration_s * rate_hz) + rate_hz
     wave, at = np.zeros((2, length), np.float32), 0
-    for block in _resampled(path, info, rate_hz):
-        if not np.isfinite(block).all():
-            raise UserError("it holds NaN or infinite samples", "export it again from the original")
+    for block in read_blocks(path, rate_hz):
         room = min(len(block), length - at)
         wave[:, at : at + room] = block[:room].T
         at += room
     return wave[:, :at]
+
+
+def read_blocks(path: Path, rate_hz: int = RATE_HZ) -> Iterator["np.ndarray"]:
+    """The file as float32 blocks [S, 2] of about ten seconds, for files that do not fit in memory."""
+    import numpy as np
+
+    for block in _resampled(path, probe(path), rate_hz):
+        if not np.isfinite(block).all():
+            raise UserError("it holds NaN or infinite samples", "export it again from the original")
+        yield block
 
 
 def _resampled(path: Path, info: AudioInfo, rate_hz: int) -> Iterator["np.ndarray"]:

@@ -1,19 +1,30 @@
 """Every bundled plugin goes through the contract of its kind, like anybody's."""
 
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
 from acestep_core.registry import registry
 from acestep_core.testing import contracts
+from acestep_core.testing.fakes import fake_provider
 from acestep_plugins.adapters.lokr import Lokr
 from acestep_plugins.adapters.lora import Lora
 from acestep_plugins.annotators.tempo_key import TempoKey
 from acestep_plugins.backends.pt import PyTorch
 from acestep_plugins.extensions.progress import Progress
 from acestep_plugins.extensions.tensorboard import TensorBoard
+from acestep_plugins.gemini.annotator import GeminiAnnotator
+from acestep_plugins.gemini.transcriber import GeminiTranscriber
 from acestep_plugins.samplers.logit_normal import LogitNormal
 from acestep_plugins.samplers.turbo_steps import TurboSteps
 from acestep_plugins.samplers.uniform import Uniform
 from acestep_plugins.solvers.euler import Euler
 from acestep_plugins.solvers.heun import Heun
 from acestep_plugins.solvers.sde import Sde
+from acestep_plugins.transcribers.elevenlabs import ElevenLabs
+from acestep_plugins.transcribers.openai import OpenAi
 
 
 class TestLogitNormal(contracts.SamplerContract):
@@ -73,6 +84,54 @@ class TestProgress(contracts.ExtensionContract):
 
 class TestTensorBoard(contracts.ExtensionContract):
     plugin = TensorBoard
+
+
+def answered_by(content: Any, plugin: Any, **options: Any) -> Iterator[Any]:
+    """The plugin, asking a service that always gives this answer."""
+    with fake_provider() as provider:
+        provider.answer(200, content)
+        made = plugin(base_url=provider.url, key_env="", **options)
+        yield made
+        made.close()
+
+
+def gemini_says(**found: str) -> dict:
+    return {"candidates": [{"content": {"parts": [{"text": json.dumps(found)}]}, "finishReason": "STOP"}]}
+
+
+class TestOpenAi(contracts.TranscriberContract):
+    plugin = OpenAi
+
+    @pytest.fixture
+    def made(self):
+        words = [{"word": "la", "start": 0.5, "end": 1.0}, {"word": "lo", "start": 4.0, "end": 5.0}]
+        yield from answered_by({"text": "la lo", "language": "english", "words": words}, OpenAi, model="whisper-1")
+
+
+class TestElevenLabs(contracts.TranscriberContract):
+    plugin = ElevenLabs
+
+    @pytest.fixture
+    def made(self):
+        words = [{"text": "la", "type": "word", "start": 0.5, "end": 1.0}]
+        yield from answered_by({"text": "la", "language_code": "eng", "words": words}, ElevenLabs)
+
+
+class TestGemini(contracts.TranscriberContract):
+    plugin = GeminiTranscriber
+
+    @pytest.fixture
+    def made(self):
+        yield from answered_by(gemini_says(lyrics="[Verse]\nla la", language="en"), GeminiTranscriber)
+
+
+class TestGeminiAnnotator(contracts.AnnotatorContract):
+    plugin = GeminiAnnotator
+    fields = ("caption", "genre", "language")
+
+    @pytest.fixture
+    def made(self):
+        yield from answered_by(gemini_says(caption="Slow bells.", genre="ambient", language="en"), GeminiAnnotator)
 
 
 def test_no_bundled_plugin_is_left_out():

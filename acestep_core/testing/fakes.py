@@ -1,6 +1,7 @@
 """Small stand-ins with real shapes: a registry nobody else gets into, a decoder, a codec, audio, a web service."""
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -94,6 +95,16 @@ class Received:
     headers: Mapping[str, str]
     body: bytes
 
+    def form(self) -> list[tuple[str, str, bytes]]:
+        """(name, file name or "", value) of every field of a multipart form, in order."""
+        boundary = b"--" + self.headers["Content-Type"].partition("boundary=")[2].strip('"').encode()
+        found = []
+        for part in self.body.split(boundary)[1:-1]:
+            head, _, value = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
+            names = dict(re.findall(r'(\bname|filename)="([^"]*)"', head.decode()))
+            found.append((names["name"], names.get("filename", ""), value.removesuffix(b"\r\n")))
+        return found
+
 
 @dataclass
 class Provider:
@@ -104,7 +115,10 @@ class Provider:
     received: list[Received] = field(default_factory=list)
 
     def answer(self, status: int, content: Any, **headers: str) -> None:
-        """Queue an answer; content is JSON, or bytes sent as they are."""
+        """Queue an answer; content is JSON, bytes sent as they are, or a function that yields bytes when it likes.
+
+        With a `Content_Length` above what it sends, the connection is cut in the middle of the answer.
+        """
         self.answers.append((status, content, {k.replace("_", "-"): v for k, v in headers.items()}))
 
 
@@ -113,7 +127,7 @@ def fake_provider() -> Iterator[Provider]:
     """A `Provider` that listens while the block runs."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.provider = Provider(f"http://127.0.0.1:{server.server_port}")  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield server.provider  # type: ignore[attr-defined]
@@ -129,14 +143,19 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         provider.received.append(Received(self.command, self.path, dict(self.headers), body))
         status, content, headers = provider.answers.pop(0) if len(provider.answers) > 1 else provider.answers[0]
-        raw = content if isinstance(content, bytes) else json.dumps(content).encode()
+        raw = content if isinstance(content, bytes) else b"" if callable(content) else json.dumps(content).encode()
+        length = {} if callable(content) else {"Content-Length": str(len(raw))}
         self.send_response(status)
-        for name, value in {"Content-Length": str(len(raw)), "Content-Type": "application/json", **headers}.items():
+        for name, value in {"Content-Type": "application/json", **length, **headers}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(raw)
+        try:
+            for part in content() if callable(content) else [raw]:
+                self.wfile.write(part)
+        except ConnectionError:
+            self.close_connection = True  # whoever asked has hung up
 
-    do_GET = do_POST
+    do_GET = do_DELETE = do_POST
 
     def log_message(self, *args: Any) -> None:
         """Tests are quiet."""
