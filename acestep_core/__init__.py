@@ -30,6 +30,7 @@ _PUBLIC = {
     "Registry": "registry",
     "EncodeSettings": "encoding",
     "encode": "encoding",
+    "process_folder": "preparation",
     "TrainSettings": "training",
     "train": "training",
     "GenerateRequest": "generation",

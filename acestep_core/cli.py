@@ -16,6 +16,8 @@ from acestep_core.console import errors_shown
 # name -> (module, what --help says); a command's module is imported when it is used
 COMMANDS = {
     "scan": ("scan", "Show what a folder of songs holds and what is wrong with it."),
+    "transcribe": ("transcribe", "Find the lyrics of the songs of a folder."),
+    "annotate": ("annotate", "Find captions, tempo, key and more for the songs of a folder."),
     "dataset": ("dataset", "Save, load and check dataset.json files."),
     "encode": ("encode", "Turn songs into training data."),
     "train": ("train", "Train an adapter on encoded songs."),

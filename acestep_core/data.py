@@ -31,7 +31,8 @@ class Problem:
 class Song:
     """A piece of music: the audio file and its labels.
 
-    `lyrics` is "" when none are known; `sources` says per field where the value came from.
+    `lyrics` is "" when none are known; `sources` says per field where the value came from. `confidence` has the
+    fields that a plugin gave and how sure it was; `reviewed` says whether a person has looked at those.
     """
 
     path: Path
@@ -49,6 +50,8 @@ class Song:
     custom_tag: str = ""
     prompt_override: str | None = None
     sources: dict[str, str] = field(default_factory=dict)
+    confidence: dict[str, float | None] = field(default_factory=dict)
+    reviewed: bool = False
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

@@ -10,9 +10,10 @@ from typing import Any
 
 from acestep_core.data import CHECKS, INSTRUMENTAL, Problem, Song, usable
 from acestep_core.errors import UserError, raise_all
-from acestep_core.files import text_id, write_json
+from acestep_core.files import decode_text, text_id, write_json
 from acestep_core.prompts import tagged
-from acestep_core.scan import TxtMeaning, decode_text, mark_same_audio, read_header, scan_folder
+from acestep_core.scan import TxtMeaning, mark_same_audio, read_header, scan_folder
+from acestep_core.sidecars import confidences
 
 # DatasetMetadata of the reference, acestep/training/dataset_builder_modules/models.py
 _METADATA = {"name": "untitled", "custom_tag": "", "tag_position": "prepend", "created_at": "", "genre_ratio": 0}
@@ -139,6 +140,8 @@ def _fill(song: Song, sample: dict[str, Any], source: str) -> None:
         if value not in (None, "") and not placeholder:
             song.set(name, value, source)
             song.sources[name] = origins.get(name, source)
+    song.confidence = {k: v for k, v in confidences(sample.get("confidence")).items() if k in song.sources}
+    song.reviewed = sample.get("reviewed") is True
     song.custom_tag = str(sample.get("custom_tag") or "")
     song.prompt_override = sample.get("prompt_override")
     if song.prompt_override not in (None, "caption", "genre"):
@@ -166,6 +169,6 @@ def _sample(song: Song) -> dict[str, Any]:
         "labeled": song.labelled,
         "prompt_override": song.prompt_override,
         "sources": song.sources,
-        "confidence": {},
-        "reviewed": False,
+        "confidence": song.confidence,
+        "reviewed": song.reviewed,
     }

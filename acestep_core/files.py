@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from acestep_core.errors import UserError
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -55,3 +57,16 @@ def content_id(path: Path) -> str:
 def text_id(*texts: str) -> str:
     """12 hex digits that change when any of the texts does."""
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12]
+
+
+def decode_text(raw: bytes) -> str:
+    """UTF-8, with or without a byte-order mark. Raises `UserError` for any other encoding instead of guessing."""
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UserError("is UTF-16, not UTF-8")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        raise UserError(f"is not UTF-8 (byte {e.start})") from None
+    if "\0" in text:
+        raise UserError("is no text file")
+    return text

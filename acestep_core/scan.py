@@ -1,11 +1,8 @@
 """Reads a folder of songs as users keep it: audio beside lyrics, captions, JSON and CSV files of the same stem."""
 
-import csv
 import errno
-import io
 import json
 import os
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,11 +12,12 @@ from typing import Any, Literal
 from acestep_core.audio import EXTENSIONS, probe
 from acestep_core.data import SHORTEST_S, Problem, Song
 from acestep_core.errors import UserError
-from acestep_core.files import content_id
+from acestep_core.files import content_id, decode_text
+from acestep_core.lyrics import TIMED, clean_lyrics, has_times
+from acestep_core.sidecars import JSON_FIELDS, MARKS, Marks, mark_song
+from acestep_core.tables import Row, rows_by_name, rows_for
 
 TxtMeaning = Literal["lyrics", "caption", "ignore"]
-_JSON_FIELDS = ("caption", "genre", "bpm", "keyscale", "timesignature", "language")
-_CSV_FIELDS = {"bpm": "bpm", "key": "keyscale", "caption": "caption"}
 
 
 @dataclass
@@ -34,6 +32,8 @@ class Scan:
 def scan_folder(folder: Path, txt: TxtMeaning = "lyrics") -> Scan:
     """Every audio file below `folder` with its labels. Per field: `{stem}.json` > `*.csv` > `{stem}.caption.txt`.
 
+    Lyrics are in the first of `{stem}.lyrics.txt`, `.txt`, `.lrc`, `.srt`, `.vtt` that holds words.
+
     `txt` says what a bare `{stem}.txt` is. Hidden files and folders are passed over.
     """
     if not folder.is_dir():
@@ -43,7 +43,9 @@ def scan_folder(folder: Path, txt: TxtMeaning = "lyrics") -> Scan:
     paths = [p for p in files if p.suffix.lower() in EXTENSIONS]
     if not paths:
         found.notes.append(f"{folder} holds no audio: {', '.join(EXTENSIONS)} files are read")
-    rows = _csv_rows([p for p in files if p.suffix.lower() == ".csv"], found)
+    rows, problems, notes = rows_by_name([p for p in files if p.suffix.lower() == ".csv"])
+    found.problems += problems
+    found.notes += notes
     stems = Counter(p.with_suffix("") for p in paths)
     for path in paths:
         song = Song(path=path)
@@ -85,17 +87,18 @@ def read_header(song: Song) -> None:
             song.notes.append(f"shorter than {SHORTEST_S} s: encode will leave it out")
 
 
-def _read_labels(song: Song, rows: "dict[str, list[_Row]]", txt: TxtMeaning) -> None:
+def _read_labels(song: Song, rows: dict[str, list[Row]], txt: TxtMeaning) -> None:
     """Weakest source first, so that a stronger one overwrites it."""
     base = song.path.with_suffix("")
     _set_from_text(song, "caption", Path(f"{base}.caption.txt"))
     if txt == "caption":
         _set_from_text(song, "caption", Path(f"{base}.txt"))
     _set_from_csv(song, rows)
-    _set_from_json(song, Path(f"{base}.json"))
-    if txt == "lyrics":
-        _set_from_text(song, "lyrics", Path(f"{base}.txt"))
-    _set_from_text(song, "lyrics", Path(f"{base}.lyrics.txt"))
+    marks = _set_from_json(song, Path(f"{base}.json"))
+    for ending in (".lyrics.txt", *([".txt"] if txt == "lyrics" else []), *TIMED):
+        if "lyrics" not in song.sources:
+            _set_lyrics(song, Path(f"{base}{ending}"))
+    mark_song(song, marks)
     if not song.lyrics and not song.problems:
         song.notes.append("no lyrics: treated as instrumental")
 
@@ -104,6 +107,18 @@ def _set_from_text(song: Song, name: str, path: Path) -> None:
     text = _text_of(path, song)
     if text:
         song.set(name, text, path.name)
+
+
+def _set_lyrics(song: Song, path: Path) -> None:
+    """The words of a text or subtitle file; the file itself stays as it is."""
+    text = _text_of(path, song)
+    if text and (path.suffix in TIMED or has_times(text)):
+        cleaned = clean_lyrics(text)
+        text = cleaned.text
+        if path.suffix not in TIMED:
+            song.notes.append(f"{path.name}: read without its {len(cleaned.removed)} time stamps and headers")
+    if text:
+        song.set("lyrics", text, path.name)
 
 
 def _text_of(path: Path, song: Song) -> str:
@@ -117,88 +132,35 @@ def _text_of(path: Path, song: Song) -> str:
     return ""
 
 
-def decode_text(raw: bytes) -> str:
-    """UTF-8, with or without a byte-order mark. Raises `UserError` for any other encoding instead of guessing."""
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise UserError("is UTF-16, not UTF-8")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as e:
-        raise UserError(f"is not UTF-8 (byte {e.start})") from None
-    if "\0" in text:
-        raise UserError("is no text file")
-    return text
-
-
-def _set_from_json(song: Song, path: Path) -> None:
+def _set_from_json(song: Song, path: Path) -> Marks:
+    """Sets the fields of the file; returns its marks of who gave them."""
     text = _text_of(path, song)
     if not text:
-        return
+        return Marks()
     try:
         content = json.loads(text, parse_constant=_no_nan)
     except (ValueError, RecursionError) as e:
         song.problems.append(Problem(f"{path.name} is no valid JSON ({e})", "correct or delete it"))
-        return
+        return Marks()
     if not isinstance(content, dict):
         song.problems.append(Problem(f"{path.name} holds no JSON object", 'write {"caption": "...", "bpm": 120}'))
-        return
-    for name in _JSON_FIELDS:
+        return Marks()
+    for name in JSON_FIELDS:
         if content.get(name) not in (None, ""):
             song.set(name, content[name], path.name)
-    unknown = sorted(set(content) - set(_JSON_FIELDS))
+    unknown = sorted(set(content) - {*JSON_FIELDS, MARKS})
     if unknown:
         song.notes.append(f"{path.name}: not used here: {', '.join(unknown)}")
+    return Marks.of(content)
 
 
 def _no_nan(word: str) -> Any:
     raise ValueError(f"{word} is not a JSON number")
 
 
-@dataclass
-class _Row:
-    file: str
-    folder: Path
-    source: str
-    values: dict[str, str]
-    used: bool = False
-
-
-def _csv_rows(paths: list[Path], found: Scan) -> dict[str, list[_Row]]:
-    rows: dict[str, list[_Row]] = {}
-    for path in paths:
-        try:
-            for row in _rows_of(path, found):
-                rows.setdefault(_composed(row.file), []).append(row)
-        except UserError as e:
-            found.problems.append(Problem(f"{path.name} {e.problem}", "save it again as UTF-8"))
-        except OSError as e:
-            found.problems.append(Problem(f"{path.name} cannot be read ({e.strerror})", "check its permissions"))
-        except csv.Error as e:
-            found.problems.append(Problem(f"{path.name} is no table ({e})", "save it again as CSV"))
-    return rows
-
-
-def _composed(name: str) -> str:
-    """macOS spells 'é' in file names as two characters, tables as one."""
-    return unicodedata.normalize("NFC", name)
-
-
-def _rows_of(path: Path, found: Scan) -> Iterator[_Row]:
-    text = decode_text(path.read_bytes())
-    delimiter = max(",;\t", key=text.partition("\n")[0].count)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    names = {(n or "").strip().lower(): n for n in reader.fieldnames or ()}
-    if "file" not in names:
-        found.notes.append(f"{path.name}: no 'File' column, not read")
-        return
-    for record in reader:
-        values = {to: (record.get(names[col]) or "").strip() for col, to in _CSV_FIELDS.items() if col in names}
-        yield _Row((record[names["file"]] or "").strip(), path.parent, path.name, values)
-
-
-def _set_from_csv(song: Song, rows: dict[str, list[_Row]]) -> None:
+def _set_from_csv(song: Song, rows: dict[str, list[Row]]) -> None:
     """Rows of a CSV name files by their name alone and speak for the CSV's folder and those below it."""
-    for row in rows.get(_composed(song.path.name), ()):
+    for row in rows_for(song.path, rows):
         if song.path.is_relative_to(row.folder):
             row.used = True
             for name, value in row.values.items():
@@ -206,7 +168,7 @@ def _set_from_csv(song: Song, rows: dict[str, list[_Row]]) -> None:
                     song.set(name, value, row.source)
 
 
-def _note_unused_rows(rows: dict[str, list[_Row]], found: Scan) -> None:
+def _note_unused_rows(rows: dict[str, list[Row]], found: Scan) -> None:
     for row in (r for same in rows.values() for r in same if not r.used):
         found.notes.append(f"{row.source}: its row '{row.file}' matches no song (name and extension must be equal)")
 

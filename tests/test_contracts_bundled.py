@@ -11,6 +11,7 @@ from acestep_core.testing import contracts
 from acestep_core.testing.fakes import fake_provider
 from acestep_plugins.adapters.lokr import Lokr
 from acestep_plugins.adapters.lora import Lora
+from acestep_plugins.annotators.csv import Csv
 from acestep_plugins.annotators.tempo_key import TempoKey
 from acestep_plugins.backends.pt import PyTorch
 from acestep_plugins.extensions.progress import Progress
@@ -25,6 +26,25 @@ from acestep_plugins.solvers.heun import Heun
 from acestep_plugins.solvers.sde import Sde
 from acestep_plugins.transcribers.elevenlabs import ElevenLabs
 from acestep_plugins.transcribers.openai import OpenAi
+from acestep_plugins.transcribers.sidecar import Sidecar
+
+
+class TestSidecar(contracts.TranscriberContract):
+    plugin = Sidecar
+
+    @pytest.fixture(autouse=True)
+    def beside(self, tmp_path):
+        for stem in ("tone", "silence", "broken", "gone"):
+            (tmp_path / f"{stem}.lrc").write_text("[ti:Rain]\n[00:01.00]Rain\n[00:02.50]on the roof\n[00:59]still\n")
+
+
+class TestCsv(contracts.AnnotatorContract):
+    plugin = Csv
+    fields = ("bpm", "keyscale", "caption")
+
+    @pytest.fixture(autouse=True)
+    def beside(self, tmp_path):
+        (tmp_path / "t.csv").write_text("File,BPM,Key,Caption\ntone.wav,90.5,Dm,slow bells\nsilence.wav,80,C,\n")
 
 
 class TestLogitNormal(contracts.SamplerContract):

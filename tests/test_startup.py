@@ -68,7 +68,7 @@ def test_completion_of_commands_and_kinds_imports_no_plugin_and_nothing_heavy(tm
 from click.shell_completion import ShellComplete
 from acestep_core.cli import group
 complete = ShellComplete(group, {{}}, "acestep-core", "_COMPLETE").get_completions
-assert [c.value for c in complete([], "tr")] == ["train"], complete([], "tr")
+assert [c.value for c in complete([], "trai")] == ["train"], complete([], "trai")
 assert "samplers" in [c.value for c in complete(["plugins", "show"], "")]
 {_REPORT}"""
     assert not imported(code, tmp_path) & {*HEAVY, PLUGINS}

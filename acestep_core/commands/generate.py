@@ -20,12 +20,12 @@ from acestep_core.commands.choices import (
 )
 from acestep_core.console import Ticker, clock, print_json
 from acestep_core.errors import UserError
+from acestep_core.files import decode_text
 from acestep_core.generation import Clip, GenerateRequest, Progress, UsedAdapter, generate, record_path
 from acestep_core.observers import Observers
 from acestep_core.options import options_of
 from acestep_core.record import check_same, load_record
 from acestep_core.registry import registry
-from acestep_core.scan import decode_text
 
 
 @click.command("generate")

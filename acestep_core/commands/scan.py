@@ -20,7 +20,7 @@ def command(source: Path, as_json: bool, txt: str) -> None:
     """Show the songs in SOURCE (a folder or dataset.json): labels, where they come from, problems.
 
     Labels come, per field, from {stem}.json, then *.csv, then {stem}.caption.txt; lyrics from {stem}.lyrics.txt,
-    then {stem}.txt. Exit code 1 if a song has a problem; the others can be used.
+    then {stem}.txt, .lrc, .srt or .vtt. Exit code 1 if a song has a problem; the others can be used.
     """
     dataset = Dataset.open(source, txt)
     show(dataset, as_json)
@@ -57,7 +57,8 @@ def _as_json(dataset: Dataset) -> dict[str, Any]:
     songs = []
     for s in dataset.songs:
         fields = ("id", "duration_s", "rate_hz", "channels", "caption", "genre", "lyrics", "bpm", "keyscale",
-                  "timesignature", "language", "labelled", "instrumental", "sources", "notes")  # fmt: skip
+                  "timesignature", "language", "labelled", "instrumental", "sources", "confidence",
+                  "reviewed", "notes")  # fmt: skip
         songs.append({"path": str(s.path), **{f: getattr(s, f) for f in fields},
                       "problems": [{"text": p.text, "remedy": p.remedy} for p in s.problems]})  # fmt: skip
     problems = [{"text": p.text, "remedy": p.remedy} for p in dataset.problems]

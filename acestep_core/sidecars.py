@@ -1,0 +1,221 @@
+"""Labels written beside a song: `{stem}.lyrics.txt`, `{stem}.caption.txt` and `{stem}.json`, each whole or not at all.
+
+Who gave a value and how sure it was stands in the JSON under a key that the reference ignores. A value without that
+mark, or changed since, is a person's.
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from acestep_core.api import Plugin, Value
+from acestep_core.data import CHECKS, FIELDS, Song
+from acestep_core.errors import UserError
+from acestep_core.files import decode_text, text_id, write_json, write_text
+
+MARKS = "acestep"
+JSON_FIELDS = ("caption", "genre", "bpm", "keyscale", "timesignature", "language")
+Unknown = Mapping[str, Sequence[str]]
+NOTHING: Unknown = {}
+LOW = 0.5  # less sure than this is a guess
+
+
+@dataclass
+class Marks:
+    """What plugins did to a song: per field who gave it, how sure, and an id of the value; per plugin and
+    its options what it did not know; and whether a person has looked at the song since."""
+
+    sources: dict[str, str] = field(default_factory=dict)
+    confidence: dict[str, float | None] = field(default_factory=dict)
+    ids: dict[str, str] = field(default_factory=dict)
+    unknown: dict[str, list[str]] = field(default_factory=dict)
+    reviewed: bool = False
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> "Marks":
+        """The marks in a sidecar's JSON; what does not look like one is left out, which makes the value a person's."""
+        given = content.get(MARKS) if isinstance(content.get(MARKS), dict) else {}
+        sources, ids = ({k: v for k, v in _table(given, n) if isinstance(v, str)} for n in ("sources", "ids"))
+        unknown = {k: [str(n) for n in v] for k, v in _table(given, "unknown") if isinstance(v, list)}
+        return cls(sources, confidences(given.get("confidence")), ids, unknown, given.get("reviewed") is True)
+
+    def giver(self, song: Song, name: str) -> str | None:
+        """The plugin that gave the field's present value; None where that was a person."""
+        same = name in song.sources and self.ids.get(name) == _id(getattr(song, name))
+        return self.sources.get(name) if same else None
+
+    def as_json(self) -> dict[str, Any]:
+        """In a fixed order, so that the same marks are the same bytes."""
+        tables = {n: dict(sorted(getattr(self, n).items())) for n in ("sources", "confidence", "ids", "unknown")}
+        return {**tables, "reviewed": self.reviewed}
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What may be asked for and replaced. By default only what is missing.
+
+    `overwrite` names fields that are replaced even where a person wrote them; `again` asks once more for what a
+    plugin gave or did not know. A value that one of `plugins` gave is theirs already.
+    """
+
+    plugins: tuple[str, ...] = ()
+    overwrite: tuple[str, ...] = ()
+    again: bool = False
+
+    def asks(self, asker: str, name: str, song: Song, marks: Marks) -> bool:
+        """Whether a plugin, called as in `asker_of`, is to be asked for this field of the song."""
+        if name in marks.unknown.get(asker, ()) and not self.again:
+            return False
+        if name not in song.sources:
+            return True
+        giver = None if marks.reviewed else marks.giver(song, name)
+        if giver is not None and self.again:
+            return True
+        return name in self.overwrite and (giver is None or giver not in self.plugins)
+
+
+def asker_of(plugin: Plugin) -> str:
+    """Its name and, since others may find what these did not, an id of its options."""
+    options = json.dumps(plugin.options(), sort_keys=True, default=str)
+    return plugin.name if options == "{}" else f"{plugin.name} {text_id(options)}"
+
+
+def overwrite_fields(text: str, known: Collection[str] = FIELDS) -> tuple[str, ...]:
+    """Fields named by 'all' or 'bpm,keyscale'. Raises `UserError` for a name that is none of `known`."""
+    named = [n.strip() for n in text.split(",") if n.strip()]
+    wrong = [n for n in named if n not in (*known, "all")]
+    if wrong:
+        raise UserError(f"There is no field '{wrong[0]}' to fill here", f"use {', '.join(known)} or all")
+    return tuple(known) if "all" in named else tuple(named)
+
+
+def confidences(given: Any) -> dict[str, float | None]:
+    """Field -> share or None, out of JSON that may hold anything."""
+    table = given.items() if isinstance(given, dict) else ()
+    return {k: v for k, v in table if k in FIELDS and (v is None or is_share(v))}
+
+
+def is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+def mark_song(song: Song, marks: Marks) -> None:
+    """Show in the song who gave its values. A guess that nobody has looked at becomes a note."""
+    song.reviewed = marks.reviewed
+    for name in [n for n in FIELDS if marks.giver(song, n)]:
+        sure = marks.confidence.get(name)
+        song.confidence[name] = sure
+        song.sources[name] = source_of(marks.sources[name], sure)
+        if sure is not None and sure < LOW and not marks.reviewed:
+            song.notes.append(f"{name} is a guess of {song.sources[name]}: check it")
+
+
+def source_of(plugin: str, confidence: float | None) -> str:
+    return plugin if confidence is None else f"{plugin} {confidence:.2f}"
+
+
+def sidecar(audio: Path, ending: str) -> Path:
+    """`song.mp3` -> `song{ending}` beside it."""
+    return Path(f"{audio.with_suffix('')}{ending}")
+
+
+def read_marks(song: Song) -> Marks:
+    return Marks.of(_content(sidecar(song.path, ".json")))
+
+
+def write_labels(song: Song, values: Mapping[str, Value], plugin: str, unknown: Unknown = NOTHING) -> None:
+    """Write what a plugin found, and what each asker did not know, beside the song; `song` then has the values too.
+
+    Values must have passed the field's check. The JSON goes first: killed in between, a mark without its text is as
+    if nothing had been found, while a text without its mark would pass for a person's.
+    """
+    path = sidecar(song.path, ".json")
+    content = _content(path)
+    merged = merge(content, song, values, plugin, unknown)
+    if merged != content:
+        write_json(path, merged)
+    for name in [n for n in ("lyrics", "caption") if n in values]:
+        write_text(sidecar(song.path, f".{name}.txt"), values[name].value + "\n")
+    for name, value in values.items():
+        setattr(song, name, value.value)
+        song.sources[name] = source_of(plugin, value.confidence)
+        song.confidence[name] = value.confidence
+
+
+def merge(
+    content: Mapping[str, Any], song: Song, values: Mapping[str, Value], plugin: str, unknown: Unknown = NOTHING
+) -> dict[str, Any]:
+    """The sidecar's JSON with new values and marks; everything else in it stays."""
+    marks, fresh = Marks.of(content), {k: v for k, v in content.items() if k != MARKS}
+    for name in [n for n in FIELDS if n in values]:
+        marks.sources[name], marks.confidence[name] = plugin, values[name].confidence
+        marks.ids[name] = _id(values[name].value)
+        if name in JSON_FIELDS and (name != "caption" or _beats_caption_txt(content, song)):
+            fresh[name] = values[name].value
+    for asker, fields in unknown.items():
+        missing = {*marks.unknown.pop(asker, ()), *fields} - {*values}
+        marks.unknown |= {asker: sorted(missing)} if missing else {}
+    marks.reviewed = marks.reviewed and not values
+    return {**fresh, MARKS: marks.as_json()}
+
+
+def _beats_caption_txt(content: Mapping[str, Any], song: Song) -> bool:
+    """Whether the present caption would win over `{stem}.caption.txt`, so that only the JSON can replace it."""
+    if content.get("caption") not in (None, ""):
+        return True
+    ours = (sidecar(song.path, ".caption.txt").name, None)
+    return Marks.of(content).giver(song, "caption") is None and song.sources.get("caption") not in ours
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(decode_text(path.read_bytes()) or "{}")
+    except FileNotFoundError:
+        return {}
+    except UserError as e:
+        raise UserError(f"{path.name} {e.problem}", "save it again as UTF-8") from None
+    except (ValueError, RecursionError) as e:
+        raise UserError(f"{path.name} is no valid JSON ({e})", "correct or delete it") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path.name} holds no JSON object", "correct or delete it")
+    return content
+
+
+def _table(given: Mapping[str, Any], name: str) -> Collection[tuple[str, Any]]:
+    table = given.get(name)
+    return table.items() if isinstance(table, dict) else ()
+
+
+def _id(value: Any) -> str:
+    return text_id("\n".join(str(value).splitlines()))  # some systems write line ends of their own
+
+
+def checked(
+    values: Mapping[str, Any], wanted: Collection[str], plugin: str
+) -> tuple[dict[str, Value], list[UserError]]:
+    """A plugin's answer brought into the model's words, without what it does not know; and what cannot be used."""
+    good: dict[str, Value] = {}
+    errors = []
+    for name in [n for n in FIELDS if n in wanted and n in values]:
+        try:
+            found = _checked(name, values[name])
+        except ValueError as e:
+            errors.append(UserError(f"{plugin} gives {name} {e}", f"report it to the makers of {plugin}"))
+        else:
+            if found.value not in ("", "unknown"):
+                good[name] = found
+    return good, errors
+
+
+def _checked(name: str, given: Any) -> Value:
+    if not isinstance(given, Value):
+        raise ValueError(f"as {type(given).__name__} and not as Value")
+    if given.confidence is not None and not is_share(float(given.confidence)):
+        raise ValueError(f"with the confidence {given.confidence}, which is not from 0 to 1")
+    try:
+        value = CHECKS[name](given.value)
+    except ValueError as e:
+        raise ValueError(f"{given.value!r}, which {e}") from None
+    return Value(value, None if given.confidence is None else round(float(given.confidence), 4))
