@@ -10,6 +10,7 @@ from acestep_plugins.annotators.tempo import Tempo, at_tempo, onsets_within, pri
 
 LEAST_BEATS = 8  # two bars of four: with fewer nothing repeats
 HARMONY, BASS, ACCENT = 1.0, 0.5, 0.5  # harmony changes with the bar more surely than drums accent it
+RHYTHM = 1.0  # of all onsets repeating, to accents repeating: without drums the former is clearer
 FOUR_LEAD = 0.10  # correlation by which three must beat four: most music is in four
 TRIPLE_LEAD = 1.15  # how much stronger thirds of the beat must be than its half
 LEAST_THIRD = 0.05  # of the strength of the beat
@@ -32,12 +33,12 @@ class Metre:
 def find_metre(sound: Sound, tempo: Tempo, centre: float) -> Metre:
     if len(tempo.beats) < LEAST_BEATS:
         return Metre(None, 0.0, tempo.bpm)
-    lead = triple_lead(beat_accents(sound, tempo.beats))
+    lead = triple_lead(sound, tempo)
     if lead > 0 and _farther(tempo.bpm, tempo.bpm / 3, centre):
         return Metre("6", _confidence(lead), tempo.bpm / 3)
     if lead <= 0 and (ratio := better_level(sound, tempo, centre)) != 1:
         tempo = tempo_at(sound, tempo.bpm * ratio, tempo.pulse, tempo.strengths)
-        lead = triple_lead(beat_accents(sound, tempo.beats))
+        lead = triple_lead(sound, tempo)
     if (thirds := in_thirds(sound, tempo.beats)) > 0:
         return _compound(tempo.bpm, float(np.clip(0.5 + thirds, 0, 1)), centre)
     return Metre("3" if lead > 0 else "4", _confidence(lead), tempo.bpm)
@@ -70,10 +71,11 @@ def _farther(bpm: float, other: float, centre: float) -> bool:
     return abs(np.log(bpm / centre)) > abs(np.log(other / centre))
 
 
-def triple_lead(accents: np.ndarray) -> float:
+def triple_lead(sound: Sound, tempo: Tempo) -> float:
     """Correlation by which bars of three beat bars of two and four; chords may last one bar or two."""
-    three = max(repeats(accents, 3), repeats(accents, 6))
-    return three - max(repeats(accents, lag) for lag in (2, 4, 8)) - FOUR_LEAD
+    accents = beat_accents(sound, tempo.beats)
+    found = {lag: repeats(accents, lag) + RHYTHM * rhythm_repeats(sound, tempo.bpm, lag) for lag in (2, 3, 4, 6, 8)}
+    return max(found[3], found[6]) - max(found[2], found[4], found[8]) - FOUR_LEAD
 
 
 def _confidence(lead: float) -> float:
@@ -113,7 +115,15 @@ def repeats(accents: np.ndarray, lag: int) -> float:
     return shrunk * float(np.mean(_standard(a) * _standard(b))) if len(a) > 2 else 0.0
 
 
+def rhythm_repeats(sound: Sound, bpm: float, lag: int) -> float:
+    """Correlation of all onsets with themselves about `lag` beats later."""
+    onsets, middle = _standard(sound.onsets), round(60 * sound.rate_hz / bpm * lag)
+    lags = [n for n in range(middle - 2, middle + 3) if 0 < n < len(onsets)]
+    return max((float(np.dot(onsets[:-n], onsets[n:])) / len(onsets) for n in lags), default=0.0)
+
+
 def in_thirds(sound: Sound, beats: np.ndarray) -> float:
     """By how much of the beat's strength both thirds are stronger than the half; swing fills only the second."""
     beat, first, half, second = onsets_within(sound, beats, (0, 1 / 3, 1 / 2, 2 / 3))
-    return float((min(first, second) - TRIPLE_LEAD * half) / beat - LEAST_THIRD)
+    weaker = min(first, second) / beat
+    return weaker - TRIPLE_LEAD * half / beat if weaker > LEAST_THIRD else 0.0
