@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from acestep_core.errors import UserError
-from acestep_core.files import write_arrays, write_json
+from acestep_core.files import text_id, write_arrays, write_json
 from acestep_core.parts import EncodedSong
 
 if TYPE_CHECKING:
@@ -47,6 +47,11 @@ class EncodedSet:
     @property
     def names(self) -> Sequence[str]:
         return [s["name"] for s in self.manifest["songs"]]
+
+    @property
+    def inputs(self) -> str:
+        """Names the audio and texts all songs were encoded from."""
+        return text_id(*(s.get("inputs", s["id"]) for s in self.manifest["songs"]))
 
     def __len__(self) -> int:
         return len(self.manifest["songs"])

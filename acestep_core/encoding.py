@@ -220,7 +220,7 @@ def _note(done: Done, name: str, result: EncodeResult) -> None:
 def _entry(work: _Work, folder: Path) -> dict[str, Any]:
     file = song_file(folder, work.song.id).name
     return {"id": work.song.id, "file": file, "name": work.name, "caption": work.caption,
-            "duration_s": round(work.song.duration_s, 3)}  # fmt: skip
+            "duration_s": round(work.song.duration_s, 3), "inputs": text_id(work.audio_key, work.text_key)}  # fmt: skip
 
 
 def _about(model: Model, settings: EncodeSettings) -> dict[str, Any]:

@@ -158,7 +158,7 @@ def _record(
         "adapter": {"name": used[0].qualified, **adapter.options()},
         "sampler": {"name": used[1].qualified, **sampler.options()},
         "model": {"variant": model.info.variant, "hash": model.hashes["dit"]},
-        "data": {"songs": [s["id"] for s in songs.manifest["songs"]]},
+        "data": {"songs": [s["id"] for s in songs.manifest["songs"]], "inputs": songs.inputs},
         "paths": {"encoded": str(songs.folder.resolve()), "model": str(model.info.folder.resolve())},
         "backend": {"name": model.backend.name, **model.backend.options()},
         "plugins": provenance.origins([*used, *backends[:1]], plugins),

@@ -144,7 +144,7 @@ def test_an_ended_annotate_goes_on_and_ends_with_the_same_files(folder, number):
     assert len(finished(whole)) == 200
     (folder / "asked.txt").unlink()
 
-    slowly = {**os.environ, "SLOWLY": "0.05"}
+    slowly = {**os.environ, "SLOWLY": "0.1"}
     with subprocess.Popen([*base, "4", songs], env=slowly, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         while len(finished(songs)) < 40 and process.poll() is None:
             time.sleep(0.01)

@@ -52,6 +52,7 @@ def follow(document, folder):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_readme_can_be_followed(folder):
     follow(README, folder)
     assert (folder / "after.flac").read_bytes() == (folder / "again.flac").read_bytes()
@@ -59,6 +60,7 @@ def test_readme_can_be_followed(folder):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_plugins_page_can_be_followed(folder):
     for command in ("models tiny models", "encode songs --model models --out encoded"):
         run(f"acestep-core {command}", folder)

@@ -89,6 +89,15 @@ def test_save_and_load_give_the_same_sound(dit, adapter, tmp_path):
     assert other.parameters.keys() == attached.parameters.keys()
 
 
+def test_the_same_weights_are_the_same_bytes(dit, adapter, tmp_path):
+    attached = trained(adapter.attach(dit.decoder))
+    files = []
+    for name in ("a", "b"):
+        attached.save(tmp_path / name, {"base_variant": "turbo", "trained_steps": "3", "other": "x"})
+        files.append({p.name: p.read_bytes() for p in (tmp_path / name).iterdir()})
+    assert files[0] == files[1]
+
+
 def test_merge_is_what_was_heard(dit, adapter):
     attached = trained(adapter.attach(dit.decoder))
     attached.set_scale(0.5)

@@ -86,6 +86,17 @@ def test_other_settings_in_the_same_folder_are_refused(learn):
         learn("lora")
 
 
+def test_songs_encoded_from_other_texts_in_between_are_refused(learn, encoded, tmp_path):
+    learn(stop=lambda: True)
+    manifest = json.loads((encoded.folder / "manifest.json").read_text())
+    manifest["songs"][0]["inputs"] = "another"
+    with pytest.raises(UserError, match="data.inputs"):
+        train(
+            EncodedSet(encoded.folder, manifest), encoded.model, adapter="lokr", out=tmp_path / "run",
+            settings=TrainSettings(steps=6, learning_rate=3e-3), options={"adapter": {}},
+        )  # fmt: skip
+
+
 def test_a_finished_run_is_not_touched_again(learn):
     learn(steps=2)
     with pytest.raises(UserError, match="is finished"):

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from acestep_core import UserError
+from acestep_core.files import in_order
 
 
 def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
@@ -23,7 +24,7 @@ def write(path: Path, tensors: Mapping[str, torch.Tensor], header: Mapping[str, 
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-    save_file(plain, str(temporary), metadata={"format": "pt", **header})
+    temporary.write_bytes(in_order(save(plain, metadata={"format": "pt", **header})))
     temporary.replace(path)
 
 
