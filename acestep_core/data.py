@@ -5,12 +5,16 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from acestep_core.parts import FRAME_RATE_HZ, MIN_FRAMES
 from acestep_core.prompts import KEYSCALES, LANGUAGES, TIMESIGNATURES
 
 INSTRUMENTAL = "[Instrumental]"
+Split = Literal["train", "validation"]
+Override = Literal["caption", "genre"]
+OVERRIDES: tuple[Override | None, ...] = (None, "caption", "genre")
+SPLITS: tuple[Split, ...] = ("train", "validation")
 FIELDS = ("caption", "genre", "lyrics", "bpm", "keyscale", "timesignature", "language")
 BPM_RANGE = (30, 300)  # ACE-Step 1.5 vocabulary, acestep/constants.py
 SHORTEST_S, LONGEST_S = MIN_FRAMES / FRAME_RATE_HZ, 600.0  # of the model; constants.py, conditioning_target.py
@@ -32,7 +36,8 @@ class Song:
     """A piece of music: the audio file and its labels.
 
     `lyrics` is "" when none are known; `sources` says per field where the value came from. `confidence` has the
-    fields that a plugin gave and how sure it was; `reviewed` says whether a person has looked at those.
+    fields that a plugin gave and how sure it was; `reviewed` says whether a person has looked at those. `split` is None
+    while nobody has said which songs are held out: all are trained on.
     """
 
     path: Path
@@ -40,6 +45,8 @@ class Song:
     duration_s: float = 0.0
     rate_hz: int = 0
     channels: int = 0
+    title: str = ""
+    artist: str = ""
     caption: str = ""
     genre: str = ""
     lyrics: str = ""
@@ -48,7 +55,8 @@ class Song:
     timesignature: str = ""
     language: str = "unknown"
     custom_tag: str = ""
-    prompt_override: str | None = None
+    prompt_override: Override | None = None
+    split: Split | None = None
     sources: dict[str, str] = field(default_factory=dict)
     confidence: dict[str, float | None] = field(default_factory=dict)
     reviewed: bool = False

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from acestep_core.data import Split
 from acestep_core.errors import UserError
 from acestep_core.files import text_id, write_arrays, write_json
 from acestep_core.parts import EncodedSong
@@ -44,9 +45,18 @@ class EncodedSet:
             raise UserError(f"{folder} holds no encoded song", "see what encode said about each song")
         return cls(Path(folder), manifest)
 
+    def part(self, split: Split) -> "EncodedSet":
+        """Its songs for training or for validation; a song of which nothing was said is trained on."""
+        songs = [s for s in self.manifest["songs"] if (s.get("split") or "train") == split]
+        return EncodedSet(self.folder, {**self.manifest, "songs": songs})
+
     @property
     def names(self) -> Sequence[str]:
         return [s["name"] for s in self.manifest["songs"]]
+
+    @property
+    def ids(self) -> list[str]:
+        return [s["id"] for s in self.manifest["songs"]]
 
     @property
     def inputs(self) -> str:

@@ -88,6 +88,9 @@ def encode(
     observers = Observers((plugins or registry()).manager)
     called = names(dataset.songs)
     result = EncodeResult(folder, problems={called[s.path]: s.problems for s in dataset.songs if s.problems})
+    result.warnings = [
+        f"{n}: no lyrics though it has a voice, encoded as instrumental" for n in dataset.without_words()
+    ]
     works = [_work(song, called[song.path], caption, model, settings) for song, caption in dataset.captions()]
     _load_parts(works, model, folder)
     (folder / MANIFEST).unlink(missing_ok=True)
@@ -220,7 +223,8 @@ def _note(done: Done, name: str, result: EncodeResult) -> None:
 def _entry(work: _Work, folder: Path) -> dict[str, Any]:
     file = song_file(folder, work.song.id).name
     return {"id": work.song.id, "file": file, "name": work.name, "caption": work.caption,
-            "duration_s": round(work.song.duration_s, 3), "inputs": text_id(work.audio_key, work.text_key)}  # fmt: skip
+            "duration_s": round(work.song.duration_s, 3), "inputs": text_id(work.audio_key, work.text_key),
+            "split": work.song.split}  # fmt: skip
 
 
 def _about(model: Model, settings: EncodeSettings) -> dict[str, Any]:

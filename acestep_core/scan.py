@@ -13,11 +13,12 @@ from acestep_core.audio import EXTENSIONS, probe
 from acestep_core.data import SHORTEST_S, Problem, Song
 from acestep_core.errors import UserError
 from acestep_core.files import content_id, decode_text
+from acestep_core.key_value import looks_like_key_values, set_key_values
 from acestep_core.lyrics import TIMED, clean_lyrics, has_times
 from acestep_core.sidecars import JSON_FIELDS, MARKS, Marks, mark_song
 from acestep_core.tables import Row, rows_by_name, rows_for
 
-TxtMeaning = Literal["lyrics", "caption", "ignore"]
+TxtMeaning = Literal["lyrics", "caption", "fields", "ignore"]
 
 
 @dataclass
@@ -34,7 +35,8 @@ def scan_folder(folder: Path, txt: TxtMeaning = "lyrics") -> Scan:
 
     Lyrics are in the first of `{stem}.lyrics.txt`, `.txt`, `.lrc`, `.srt`, `.vtt` that holds words.
 
-    `txt` says what a bare `{stem}.txt` is. Hidden files and folders are passed over.
+    `txt` says what a bare `{stem}.txt` is; its fields, if it holds such, stand between JSON and CSV. Hidden files and
+    folders are passed over.
     """
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}", "give the folder that holds your songs")
@@ -94,9 +96,11 @@ def _read_labels(song: Song, rows: dict[str, list[Row]], txt: TxtMeaning) -> Non
     if txt == "caption":
         _set_from_text(song, "caption", Path(f"{base}.txt"))
     _set_from_csv(song, rows)
+    if txt == "fields":
+        set_key_values(song, _text_of(Path(f"{base}.txt"), song), f"{base.name}.txt")
     marks = _set_from_json(song, Path(f"{base}.json"))
     for ending in (".lyrics.txt", *([".txt"] if txt == "lyrics" else []), *TIMED):
-        if "lyrics" not in song.sources:
+        if ending == ".lyrics.txt" or "lyrics" not in song.sources:
             _set_lyrics(song, Path(f"{base}{ending}"))
     mark_song(song, marks)
     if not song.lyrics and not song.problems:
@@ -105,7 +109,7 @@ def _read_labels(song: Song, rows: dict[str, list[Row]], txt: TxtMeaning) -> Non
 
 def _set_from_text(song: Song, name: str, path: Path) -> None:
     text = _text_of(path, song)
-    if text:
+    if text and _is_prose(text, path, song):
         song.set(name, text, path.name)
 
 
@@ -117,8 +121,17 @@ def _set_lyrics(song: Song, path: Path) -> None:
         text = cleaned.text
         if path.suffix not in TIMED:
             song.notes.append(f"{path.name}: read without its {len(cleaned.removed)} time stamps and headers")
-    if text:
+    if text and _is_prose(text, path, song):
         song.set("lyrics", text, path.name)
+
+
+def _is_prose(text: str, path: Path, song: Song) -> bool:
+    """False, and a problem, for a file of labels that would be taken for words."""
+    if looks_like_key_values(text):
+        remedy = "say --txt fields, or --txt ignore to leave such files out"
+        song.problems.append(Problem(f"{path.name} holds 'key: value' labels and no plain text", remedy))
+        return False
+    return True
 
 
 def _text_of(path: Path, song: Song) -> str:

@@ -11,7 +11,15 @@ from acestep_core.data import Problem
 from acestep_core.errors import UserError
 from acestep_core.files import decode_text
 
-COLUMNS = {"bpm": "bpm", "key": "keyscale", "caption": "caption"}
+COLUMNS = {
+    "bpm": "bpm",
+    "key": "keyscale",
+    "caption": "caption",
+    "genre": "genre",
+    "timesignature": "timesignature",
+    "language": "language",
+}
+"""Columns by their heads in small letters; the last three are ours, as `dataset export` writes them."""
 
 
 @dataclass

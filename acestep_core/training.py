@@ -75,17 +75,19 @@ def train(
     """Train into the folder `out`; an unfinished run there with equal settings is gone on with, exactly.
 
     `options` holds tables for 'adapter' and 'sampler'. `stop` is asked after every step; a stop saves a checkpoint.
-    An extension takes part after `registry().activate(name, options)`, or `activate` of `plugins` if given.
+    An extension takes part after `registry().activate(name, options)`, or `activate` of `plugins` if given. Songs held
+    out for validation are never trained on.
     Raises `UserError` for a finished or different run in `out`, and when the loss becomes NaN.
     """
     plugins, options = plugins or registry(), options or {}
-    songs = encoded if isinstance(encoded, EncodedSet) else EncodedSet.open(encoded)
+    encoded = encoded if isinstance(encoded, EncodedSet) else EncodedSet.open(encoded)
+    songs = _trained_on(encoded)
     made_adapter = plugins.make("adapters", adapter, options.get("adapter"))
     made_sampler = plugins.make("samplers", sampler, options.get("sampler"))
     settings = _resolved(settings or TrainSettings(), len(songs), made_adapter.learning_rate)
     _check_model(songs, model)
     names = {"adapters": adapter, "samplers": sampler}
-    record = _record(settings, made_adapter, made_sampler, model, songs, names, plugins)
+    record = _record(settings, made_adapter, made_sampler, model, encoded, names, plugins)
     run = Run.open(Path(out), record, _SAME)
     resumed, checkpoint = _resumed(run, made_sampler)
     observers = Observers(plugins.manager)
@@ -141,24 +143,32 @@ def stop_on_signals() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
+def _trained_on(encoded: EncodedSet) -> EncodedSet:
+    songs = encoded.part("train")
+    if not len(songs):
+        raise UserError(f"All songs of {encoded.folder} are held out", "save the dataset with a smaller --validation")
+    return songs
+
+
 def _record(
     settings: TrainSettings,
     adapter: Adapter,
     sampler: TimestepSampler,
     model: Model,
-    songs: EncodedSet,
+    encoded: EncodedSet,
     names: Mapping[str, str],
     plugins: Registry,
 ) -> dict[str, Any]:
     """What run.toml says: everything the result depends on, and who made it."""
     used = [plugins.find(kind, name) for kind, name in names.items()]
     backends = [k for k in plugins.known("backends") if k.name == model.backend.name]
+    songs = _trained_on(encoded)
     return {
         "train": asdict(settings),
         "adapter": {"name": used[0].qualified, **adapter.options()},
         "sampler": {"name": used[1].qualified, **sampler.options()},
         "model": {"variant": model.info.variant, "hash": model.hashes["dit"]},
-        "data": {"songs": [s["id"] for s in songs.manifest["songs"]], "inputs": songs.inputs},
+        "data": {"songs": songs.ids, "inputs": songs.inputs, "held_out": encoded.part("validation").ids},
         "paths": {"encoded": str(songs.folder.resolve()), "model": str(model.info.folder.resolve())},
         "backend": {"name": model.backend.name, **model.backend.options()},
         "plugins": provenance.origins([*used, *backends[:1]], plugins),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -13,6 +13,7 @@ from acestep_core.errors import UserError, raise_all
 from acestep_core.model import Model
 from acestep_core.options import Option, nearest, options_of, parse_options
 from acestep_core.registry import Registry, registry
+from acestep_core.scan import TxtMeaning
 
 
 class PluginName(click.ParamType):
@@ -69,6 +70,12 @@ def extension_choice(command: Any) -> Any:
         "--extension", "extensions", multiple=True, metavar="NAME", type=PluginName("extensions"),
         help="Extension plugin that takes part; may be repeated. See: plugins list --kind extensions.",
     )(command)  # fmt: skip
+
+
+txt_choice = click.option(
+    "--txt", type=click.Choice(get_args(TxtMeaning)), default="lyrics", show_default=True,
+    help="What a bare {stem}.txt is: upstream calls it lyrics, Kohya caption; fields are 'key: value' lines.",
+)  # fmt: skip
 
 
 def model_choices(command: Any) -> Any:

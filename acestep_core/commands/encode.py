@@ -16,6 +16,7 @@ from acestep_core.commands.choices import (
     plugin_choices,
     settings_options,
     taking_part,
+    txt_choice,
 )
 from acestep_core.console import Ticker, print_json
 from acestep_core.dataset import Dataset
@@ -28,8 +29,7 @@ from acestep_core.registry import registry
 @click.argument("source", type=click.Path(path_type=Path))
 @model_choices
 @click.option("--out", type=click.Path(path_type=Path), default=Path("encoded"), show_default=True)
-@click.option("--txt", type=click.Choice(["lyrics", "caption", "ignore"]), default="lyrics", show_default=True,
-              help="What a bare {stem}.txt is.")  # fmt: skip
+@txt_choice
 @settings_options(EncodeSettings)
 @plugin_choices
 @extension_choice

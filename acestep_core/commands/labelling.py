@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from acestep_core.commands.choices import txt_choice
 from acestep_core.console import Ticker, print_json, table
 from acestep_core.preparation import Planned, Prepared, PrepareResult, plan_folder, process_folder
 
@@ -20,8 +21,7 @@ def folder_options(example: str) -> Callable[[Any], Any]:
         for added in (
             click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON."),
             click.option("--dry-run", is_flag=True, help="Show what would be asked, and its cost where known."),
-            click.option("--txt", type=click.Choice(["lyrics", "caption", "ignore"]), default="lyrics",
-                         show_default=True, help="What a bare {stem}.txt is."),
+            txt_choice,
             click.option("--again", is_flag=True,
                          help="Ask once more for what plugins gave or did not know; what you wrote stays."),
             click.option("--overwrite", default="", metavar="FIELDS",

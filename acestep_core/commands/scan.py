@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from acestep_core.commands.choices import txt_choice
 from acestep_core.console import clock, print_json, table
 from acestep_core.data import Song, names, usable
 from acestep_core.dataset import Dataset
@@ -14,8 +15,7 @@ from acestep_core.dataset import Dataset
 @click.command("scan")
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-@click.option("--txt", type=click.Choice(["lyrics", "caption", "ignore"]), default="lyrics", show_default=True,
-              help="What a bare {stem}.txt is: upstream calls it lyrics, Kohya caption.")  # fmt: skip
+@txt_choice
 def command(source: Path, as_json: bool, txt: str) -> None:
     """Show the songs in SOURCE (a folder or dataset.json): labels, where they come from, problems.
 

@@ -79,6 +79,9 @@ def run(
         resumed = int(job.resume_from.name.removeprefix("step-")) if job.resume_from else 0
         click.echo(f"{'Going on after step ' + str(resumed) if resumed else 'Training'}: {len(job.songs)} songs, "
                    f"{job.steps} steps, {job.adapter!r}, {job.sampler!r}", err=True)  # fmt: skip
+        held_out = job.run.settings()["data"]["held_out"]
+        if held_out:
+            click.echo(f"{len(held_out)} songs are held out for validation and not trained on.", err=True)
 
     with taking_part({PROGRESS: {}} if extensions is None else extensions, HOOKS, "train"):
         return train(encoded, model, out=out, settings=settings, on_start=start, **rest)

@@ -16,7 +16,7 @@ SAMPLE_KEYS = [
     "id", "audio_path", "filename", "caption", "genre", "lyrics", "raw_lyrics", "formatted_lyrics", "bpm", "keyscale",
     "timesignature", "duration", "language", "is_instrumental", "custom_tag", "labeled", "prompt_override",
 ]  # fmt: skip
-OURS = ["sources", "confidence", "reviewed"]
+OURS = ["sources", "confidence", "reviewed", "split"]
 SAMPLE_TYPES = {"bpm": int, "duration": int, "is_instrumental": bool, "labeled": bool, "prompt_override": type(None)}
 WALTZ = "harbour_waltz.flac"
 
@@ -242,19 +242,6 @@ def test_a_genre_that_is_not_known_falls_back_to_the_caption(songs_dir, written)
     assert [c for _, c in Dataset.load(written(sample)).captions()] == ["a waltz"]
 
 
-def test_the_save_command_keeps_settings_that_are_not_given(songs_dir, tmp_path, cli):
-    file, again = tmp_path / "a.json", tmp_path / "b.json"
-    given = ("--trigger", "tag", "--trigger-position", "append", "--genre-ratio", "20", "--name", "set")
-    assert cli("dataset", "save", songs_dir, "-o", file, *given).code == 0
-    assert cli("dataset", "save", file, "-o", again, "--genre-ratio", "40").code == 0
-    metadata = Dataset.load(again).metadata
-    assert (metadata["name"], metadata["custom_tag"], metadata["tag_position"]) == ("set", "tag", "append")
-    assert metadata["genre_ratio"] == 40 and cli("dataset", "load", again).code == 0
-
-
-def test_the_save_command_says_what_it_left_out(songs_dir, tmp_path, cli):
-    (songs_dir / "harbour_waltz.json").write_text('{"bpm": 0}')
-    (songs_dir / "key_bpm.csv").write_bytes("File;Größe".encode("utf-16"))
-    ended = cli("dataset", "save", songs_dir, "-o", tmp_path / "a.json")
-    assert ended.code == 1 and "5 songs" in ended.out
-    assert f"left out {WALTZ}: bpm 0" in ended.err and "key_bpm.csv is UTF-16" in ended.err
+def test_a_side_that_is_none_is_a_problem(songs_dir, written):
+    (song,) = Dataset.load(written(reference_sample(songs_dir / WALTZ) | {"split": "test"})).songs
+    assert "split is 'test'" in str(song.problems[0]) and "train, validation" in song.problems[0].remedy
