@@ -78,10 +78,14 @@ class Transcript:
 
 @dataclass(frozen=True)
 class Value:
-    """One annotated field with how sure the annotator is, 0 to 1 (None = it cannot say)."""
+    """One annotated field with how sure the annotator is, 0 to 1 (None = it cannot say).
+
+    `alternatives` are other values that it may be, the likeliest first: a person who reviews it sees them.
+    """
 
     value: Any
     confidence: float | None = None
+    alternatives: tuple[Any, ...] = ()
 
 
 class Transcriber(Plugin):

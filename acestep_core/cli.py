@@ -18,6 +18,7 @@ COMMANDS = {
     "scan": ("scan", "Show what a folder of songs holds and what is wrong with it."),
     "transcribe": ("transcribe", "Find the lyrics of the songs of a folder."),
     "annotate": ("annotate", "Find captions, tempo, key and more for the songs of a folder."),
+    "review": ("review", "Look through what plugins gave: accept, correct, play; or as a spreadsheet."),
     "dataset": ("dataset", "Save, load and check dataset.json files."),
     "encode": ("encode", "Turn songs into training data."),
     "train": ("train", "Train an adapter on encoded songs."),

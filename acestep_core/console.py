@@ -16,7 +16,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]], right: Sequence[str] = ()) -> None:
     """Print aligned columns. Plain text on purpose: a table library would double the start-up time."""
-    cells = [["" if cell is None else _plain(str(cell)) for cell in row] for row in rows]
+    cells = [["" if cell is None else _plain(printable(str(cell))) for cell in row] for row in rows]
     widths = [max(map(_width, column)) for column in zip(columns, *cells, strict=True)]
     for row in (list(columns), ["-" * w for w in widths], *cells):
         padded = zip(columns, row, widths, strict=True)
@@ -31,6 +31,11 @@ def _padded(text: str, width: int, to_the_right: bool) -> str:
 def _width(text: str) -> int:
     """Terminal columns: East Asian wide characters take two."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def printable(text: str) -> str:
+    """With control characters spelled out: what a plugin or a file says must not steer the terminal."""
+    return "".join(c if c in "\n\t" or unicodedata.category(c) != "Cc" else f"\\x{ord(c):02x}" for c in text)
 
 
 def print_json(content: Any) -> None:

@@ -36,8 +36,8 @@ class Song:
     """A piece of music: the audio file and its labels.
 
     `lyrics` is "" when none are known; `sources` says per field where the value came from. `confidence` has the
-    fields that a plugin gave and how sure it was; `reviewed` says whether a person has looked at those. `split` is None
-    while nobody has said which songs are held out: all are trained on.
+    fields that a plugin gave and how sure it was; `reviewed` names those whose value a person has accepted. `split` is
+    None while nobody has said which songs are held out: all are trained on.
     """
 
     path: Path
@@ -59,13 +59,22 @@ class Song:
     split: Split | None = None
     sources: dict[str, str] = field(default_factory=dict)
     confidence: dict[str, float | None] = field(default_factory=dict)
-    reviewed: bool = False
+    reviewed: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
     def labelled(self) -> bool:
         return bool(self.caption)
+
+    @property
+    def unreviewed(self) -> list[str]:
+        """The fields whose value a plugin gave and nobody has accepted."""
+        return [n for n in FIELDS if n in self.confidence and n not in self.reviewed]
+
+    def notes_on(self, name: str) -> list[str]:
+        """The notes about the value of a field; these begin with its name, or 'its' and that, maybe behind a file."""
+        return [n for n in self.notes if re.match(rf"(?:(?:.*: )?its )?{name}\b", n)]
 
     @property
     def instrumental(self) -> bool:

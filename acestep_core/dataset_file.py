@@ -14,7 +14,7 @@ from acestep_core.data import CHECKS, INSTRUMENTAL, OVERRIDES, SPLITS, Problem, 
 from acestep_core.errors import UserError, raise_all
 from acestep_core.files import decode_text, write_json
 from acestep_core.scan import read_header
-from acestep_core.sidecars import confidences
+from acestep_core.sidecars import confidences, reviewed_fields
 
 SETTINGS: Mapping[str, Any] = {
     "name": "untitled",
@@ -124,7 +124,8 @@ def _song(sample: dict[str, Any], path: Path) -> Song:
             song.set(name, value, path.name)
             song.sources[name] = origins.get(name, path.name)
     song.confidence = {k: v for k, v in confidences(sample.get("confidence")).items() if k in song.sources}
-    song.reviewed = sample.get("reviewed") is True
+    reviewed = reviewed_fields(sample.get("reviewed"))
+    song.reviewed = [n for n in CHECKS if n in reviewed and n in song.sources]
     song.custom_tag = str(sample.get("custom_tag") or "")
     song.prompt_override = _choice(song, sample, "prompt_override", OVERRIDES)
     song.split = _choice(song, sample, "split", (None, *SPLITS))

@@ -249,13 +249,18 @@ def _prepare(song: Song, job: _Job) -> Prepared:
 def _ask(worker: Worker, song: Song, fields: list[str], job: _Job) -> list[str]:
     """Ask one plugin and write its answer at once, so that a later failure costs nothing that was paid for."""
     answer = _heard(worker, song, job) if isinstance(worker, Transcriber) else worker.annotate(song, tuple(fields))
-    extra = [n for n in answer if n not in fields and n == "language" and n not in song.sources]
+    extra = [n for n in answer if n not in fields and n == "language" and _is_open(song, n)]
     values, errors = checked(answer, [*fields, *(extra if isinstance(worker, Transcriber) else [])], worker.name)
     tried = {name for name in fields if name in answer and name not in values} if errors else set()
     unknown = {asker_of(worker): [f for f in fields if f not in values and f not in tried]}
     write_labels(song, values, worker.name, unknown)
     raise_all(errors, worker.name)
     return [f for f in FIELDS if f in values]
+
+
+def _is_open(song: Song, name: str) -> bool:
+    """Whether nobody gave the field yet, nor took it away."""
+    return name not in song.sources and not read_marks(song).accepted(song, name)
 
 
 def _heard(worker: Transcriber, song: Song, job: _Job) -> dict[str, Value]:

@@ -7,6 +7,7 @@ mark, or changed since, is a person's.
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,15 @@ LOW = 0.5  # less sure than this is a guess
 
 @dataclass
 class Marks:
-    """What plugins did to a song: per field who gave it, how sure, and an id of the value; per plugin and
-    its options what it did not know; and whether a person has looked at the song since."""
+    """What plugins did to a song: per field who gave it, how sure, an id of the value and what else it may be; per
+    plugin and its options what it did not know; and the fields whose value, that of the id, a person has accepted."""
 
     sources: dict[str, str] = field(default_factory=dict)
     confidence: dict[str, float | None] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
     unknown: dict[str, list[str]] = field(default_factory=dict)
-    reviewed: bool = False
+    reviewed: set[str] = field(default_factory=set)
+    alternatives: dict[str, list[Any]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> "Marks":
@@ -39,17 +41,36 @@ class Marks:
         given = content.get(MARKS) if isinstance(content.get(MARKS), dict) else {}
         sources, ids = ({k: v for k, v in _table(given, n) if isinstance(v, str)} for n in ("sources", "ids"))
         unknown = {k: [str(n) for n in v] for k, v in _table(given, "unknown") if isinstance(v, list)}
-        return cls(sources, confidences(given.get("confidence")), ids, unknown, given.get("reviewed") is True)
+        sure, reviewed = confidences(given.get("confidence")), reviewed_fields(given.get("reviewed"))
+        return cls(
+            sources,
+            sure,
+            ids,
+            unknown,
+            reviewed,
+            {k: v for k, v in _table(given, "alternatives") if isinstance(v, list)},
+        )
 
     def giver(self, song: Song, name: str) -> str | None:
         """The plugin that gave the field's present value; None where that was a person."""
-        same = name in song.sources and self.ids.get(name) == _id(getattr(song, name))
+        same = name in song.sources and self.ids.get(name) == value_id(getattr(song, name))
         return self.sources.get(name) if same else None
+
+    def accepted(self, song: Song, name: str) -> bool:
+        """Whether a person has accepted the field's present value, which may be none at all."""
+        return name in self.reviewed and self.ids.get(name) == value_id(getattr(song, name))
+
+    def forget(self, name: str) -> None:
+        """The field's value is a person's from now on."""
+        for table in (self.sources, self.confidence, self.ids, self.alternatives):
+            table.pop(name, None)
+        self.reviewed.discard(name)
 
     def as_json(self) -> dict[str, Any]:
         """In a fixed order, so that the same marks are the same bytes."""
         tables = {n: dict(sorted(getattr(self, n).items())) for n in ("sources", "confidence", "ids", "unknown")}
-        return {**tables, "reviewed": self.reviewed}
+        others = {"alternatives": dict(sorted(self.alternatives.items()))} if self.alternatives else {}
+        return {**tables, "reviewed": sorted(self.reviewed), **others}
 
 
 @dataclass(frozen=True)
@@ -57,7 +78,8 @@ class Policy:
     """What may be asked for and replaced. By default only what is missing.
 
     `overwrite` names fields that are replaced even where a person wrote them; `again` asks once more for what a
-    plugin gave or did not know. A value that one of `plugins` gave is theirs already.
+    plugin gave or did not know. A value that one of `plugins` gave is theirs already; one that a person accepted, or
+    took away, is that person's.
     """
 
     plugins: tuple[str, ...] = ()
@@ -68,9 +90,10 @@ class Policy:
         """Whether a plugin, called as in `asker_of`, is to be asked for this field of the song."""
         if name in marks.unknown.get(asker, ()) and not self.again:
             return False
-        if name not in song.sources:
+        accepted = marks.accepted(song, name)
+        if name not in song.sources and not accepted:
             return True
-        giver = None if marks.reviewed else marks.giver(song, name)
+        giver = None if accepted else marks.giver(song, name)
         if giver is not None and self.again:
             return True
         return name in self.overwrite and (giver is None or giver not in self.plugins)
@@ -97,18 +120,23 @@ def confidences(given: Any) -> dict[str, float | None]:
     return {k: v for k, v in table if k in FIELDS and (v is None or is_share(v))}
 
 
+def reviewed_fields(given: Any) -> set[str]:
+    """Out of JSON that may hold anything. Once it was true for all fields of a song."""
+    return {n for n in FIELDS if given is True or (isinstance(given, list) and n in given)}
+
+
 def is_share(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
 
 def mark_song(song: Song, marks: Marks) -> None:
     """Show in the song who gave its values. A guess that nobody has looked at becomes a note."""
-    song.reviewed = marks.reviewed
+    song.reviewed = [n for n in FIELDS if marks.accepted(song, n)]
     for name in [n for n in FIELDS if marks.giver(song, n)]:
         sure = marks.confidence.get(name)
         song.confidence[name] = sure
         song.sources[name] = source_of(marks.sources[name], sure)
-        if sure is not None and sure < LOW and not marks.reviewed:
+        if sure is not None and sure < LOW and name not in song.reviewed:
             song.notes.append(f"{name} is a guess of {song.sources[name]}: check it")
 
 
@@ -122,7 +150,7 @@ def sidecar(audio: Path, ending: str) -> Path:
 
 
 def read_marks(song: Song) -> Marks:
-    return Marks.of(_content(sidecar(song.path, ".json")))
+    return Marks.of(read_sidecar(sidecar(song.path, ".json")))
 
 
 def write_labels(song: Song, values: Mapping[str, Value], plugin: str, unknown: Unknown = NOTHING) -> None:
@@ -132,7 +160,7 @@ def write_labels(song: Song, values: Mapping[str, Value], plugin: str, unknown: 
     if nothing had been found, while a text without its mark would pass for a person's.
     """
     path = sidecar(song.path, ".json")
-    content = _content(path)
+    content = read_sidecar(path)
     merged = merge(content, song, values, plugin, unknown)
     if merged != content:
         write_json(path, merged)
@@ -150,18 +178,19 @@ def merge(
     """The sidecar's JSON with new values and marks; everything else in it stays."""
     marks, fresh = Marks.of(content), {k: v for k, v in content.items() if k != MARKS}
     for name in [n for n in FIELDS if n in values]:
+        marks.forget(name)
         marks.sources[name], marks.confidence[name] = plugin, values[name].confidence
-        marks.ids[name] = _id(values[name].value)
-        if name in JSON_FIELDS and (name != "caption" or _beats_caption_txt(content, song)):
+        marks.ids[name] = value_id(values[name].value)
+        marks.alternatives |= {name: list(values[name].alternatives)} if values[name].alternatives else {}
+        if name in JSON_FIELDS and (name != "caption" or beats_caption_txt(content, song)):
             fresh[name] = values[name].value
     for asker, fields in unknown.items():
         missing = {*marks.unknown.pop(asker, ()), *fields} - {*values}
         marks.unknown |= {asker: sorted(missing)} if missing else {}
-    marks.reviewed = marks.reviewed and not values
     return {**fresh, MARKS: marks.as_json()}
 
 
-def _beats_caption_txt(content: Mapping[str, Any], song: Song) -> bool:
+def beats_caption_txt(content: Mapping[str, Any], song: Song) -> bool:
     """Whether the present caption would win over `{stem}.caption.txt`, so that only the JSON can replace it."""
     if content.get("caption") not in (None, ""):
         return True
@@ -169,7 +198,7 @@ def _beats_caption_txt(content: Mapping[str, Any], song: Song) -> bool:
     return Marks.of(content).giver(song, "caption") is None and song.sources.get("caption") not in ours
 
 
-def _content(path: Path) -> dict[str, Any]:
+def read_sidecar(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(decode_text(path.read_bytes()) or "{}")
     except FileNotFoundError:
@@ -188,7 +217,7 @@ def _table(given: Mapping[str, Any], name: str) -> Collection[tuple[str, Any]]:
     return table.items() if isinstance(table, dict) else ()
 
 
-def _id(value: Any) -> str:
+def value_id(value: Any) -> str:
     return text_id("\n".join(str(value).splitlines()))  # some systems write line ends of their own
 
 
@@ -218,4 +247,13 @@ def _checked(name: str, given: Any) -> Value:
         value = CHECKS[name](given.value)
     except ValueError as e:
         raise ValueError(f"{given.value!r}, which {e}") from None
-    return Value(value, None if given.confidence is None else round(float(given.confidence), 4))
+    others = tuple(v for v in map(partial(_usable, name), given.alternatives) if v not in (None, value))
+    return Value(value, None if given.confidence is None else round(float(given.confidence), 4), others)
+
+
+def _usable(name: str, value: Any) -> Any:
+    """The value in the model's words, else None: twice a tempo may be faster than any the model knows."""
+    try:
+        return CHECKS[name](value)
+    except ValueError:
+        return None

@@ -1,6 +1,7 @@
 """acestep-core scan"""
 
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ import click
 
 from acestep_core.commands.choices import txt_choice
 from acestep_core.console import clock, print_json, table
-from acestep_core.data import Song, names, usable
+from acestep_core.data import FIELDS, Song, names, usable
 from acestep_core.dataset import Dataset
+
+UNREVIEWED = "?"
 
 
 @click.command("scan")
@@ -40,6 +43,11 @@ def show(dataset: Dataset, as_json: bool) -> None:
             click.echo(f"{called[song.path]}: {line}")
     for line in (*dataset.problems, *dataset.notes):
         click.echo(str(line))
+    unreviewed = Counter(name for s in dataset.songs for name in s.unreviewed)
+    if unreviewed:
+        fields = ", ".join(f"{name} {unreviewed[name]}" for name in FIELDS if unreviewed[name])
+        click.echo(f"{UNREVIEWED} means that a plugin gave the value and nobody has accepted it yet ({fields}): "
+                   "see 'acestep-core review'.")  # fmt: skip
     good = usable(dataset.songs)
     length = clock(sum(s.duration_s for s in good))
     click.echo(f"{len(good)} of {len(dataset.songs)} songs can be used, {length} of music, "
@@ -49,8 +57,15 @@ def show(dataset: Dataset, as_json: bool) -> None:
 def _row(song: Song, name: str) -> tuple[Any, ...]:
     lyrics = f"{len(song.lyrics.split())} words" if song.lyrics and not song.instrumental else "-"
     caption = song.caption if len(song.caption) <= 40 else f"{song.caption[:39]}…"
-    return (name, clock(song.duration_s), lyrics, "yes" if song.labelled else "no", song.bpm, song.keyscale,
-            song.timesignature, song.language, caption, len(song.problems) or "")  # fmt: skip
+    values = {f: marked(song, f) for f in ("bpm", "keyscale", "timesignature", "language")}
+    return (name, clock(song.duration_s), marked(song, "lyrics", lyrics), "yes" if song.labelled else "no",
+            *values.values(), marked(song, "caption", caption), len(song.problems) or "")  # fmt: skip
+
+
+def marked(song: Song, name: str, shown: Any = None) -> str:
+    """The value of a field as people see it: with a mark while it is a plugin's word alone."""
+    value = getattr(song, name) if shown is None else shown
+    return f"{'' if value is None else value}{UNREVIEWED if name in song.unreviewed else ''}"
 
 
 def _as_json(dataset: Dataset) -> dict[str, Any]:
@@ -58,7 +73,7 @@ def _as_json(dataset: Dataset) -> dict[str, Any]:
     for s in dataset.songs:
         fields = ("id", "duration_s", "rate_hz", "channels", "caption", "genre", "lyrics", "bpm", "keyscale",
                   "timesignature", "language", "labelled", "instrumental", "sources", "confidence",
-                  "reviewed", "notes")  # fmt: skip
+                  "reviewed", "unreviewed", "notes")  # fmt: skip
         songs.append({"path": str(s.path), **{f: getattr(s, f) for f in fields},
                       "problems": [{"text": p.text, "remedy": p.remedy} for p in s.problems]})  # fmt: skip
     problems = [{"text": p.text, "remedy": p.remedy} for p in dataset.problems]

@@ -12,6 +12,7 @@ from closed_registry import module_of
 
 from acestep_core import Annotator, Transcriber, Transcript, UserError, Value, option, process_folder
 from acestep_core.preparation import PrepareResult, plan_folder
+from acestep_core.reviewing import set_by_user
 from acestep_core.scan import scan_folder
 from acestep_core.testing.fakes import closed_registry, write_wav
 
@@ -92,6 +93,13 @@ def test_lyrics_are_cleaned_written_and_their_language_too(songs):
     song = scan_folder(result.folder).songs[0]
     assert (song.lyrics, song.language, song.sources["lyrics"]) == ("Snow", "en", "ears")
     assert asked[:2] == [("ears", "a.wav", "en"), ("ears", "b.wav", "en")] and asked[-1] == ("closed",)
+
+
+def test_a_language_that_a_person_took_away_does_not_come_back_with_the_lyrics(songs):
+    folder = songs("a", "b")
+    set_by_user(folder.song("a"), "language", "")
+    folder.run(transcriber="ears")
+    assert (folder.song("a").language, folder.song("b").language) == ("unknown", "en")
 
 
 def test_the_first_annotator_that_knows_a_field_fills_it(songs):

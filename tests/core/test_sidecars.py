@@ -79,7 +79,7 @@ def test_who_may_replace_a_value(song, marks, policy, asked):
     else:
         song.set("bpm", 92, "a.json")
     made = read_marks(song)
-    made.unknown, made.reviewed = marks.get("unknown", {}), marks.get("reviewed", False)
+    made.unknown, made.reviewed = marks.get("unknown", {}), {"bpm"} if "reviewed" in marks else set()
     assert Policy(("ears",), **policy).asks("ears", "bpm", song, made) is asked
 
 
@@ -111,19 +111,25 @@ def test_marks_that_are_none_are_left_out(song, marks):
 
 
 def test_answers_are_brought_into_the_models_words_or_told(song):
-    given = {"bpm": Value("90.4", 1), "keyscale": Value("H"), "genre": 5, "caption": Value("x", 7), "lyrics": Value("")}
+    given = {
+        "bpm": Value("90.4", 1, ("180.8", 361, 90, "no")),
+        "keyscale": Value("H"),
+        "genre": 5,
+        "caption": Value("x", 7),
+        "lyrics": Value(""),
+    }
     good, errors = checked(given, given, "ears")
-    assert good == {"bpm": Value(90, 1.0)}
+    assert good == {"bpm": Value(90, 1.0, (181,))}
     assert [e.problem.split()[2] for e in errors] == ["caption", "genre", "keyscale"]
 
 
 def test_a_dataset_file_keeps_confidence_and_review(song, tmp_path):
     write_labels(song, {"bpm": Value(92, 0.82)}, "ears")
     dataset = Dataset.scan(tmp_path)
-    dataset.songs[0].reviewed = True
+    dataset.songs[0].reviewed = ["bpm"]
     dataset.save(tmp_path / "d.json")
     (loaded,) = Dataset.load(tmp_path / "d.json").songs
-    assert (loaded.confidence, loaded.reviewed, loaded.sources["bpm"]) == ({"bpm": 0.82}, True, "ears 0.82")
+    assert (loaded.confidence, loaded.reviewed, loaded.sources["bpm"]) == ({"bpm": 0.82}, ["bpm"], "ears 0.82")
 
 
 def test_fields_to_overwrite_are_named_or_all():

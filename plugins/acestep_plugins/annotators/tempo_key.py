@@ -49,8 +49,9 @@ class TempoKey(Annotator):
         if not {"bpm", "keyscale", "timesignature"} & set(wanted):
             return {}
         found = analyse(song.path, self.centre)
+        octaves = tuple(round(bpm) for bpm, _ in found.alternatives)
         values = {
-            "bpm": Value(found.bpm and round(found.bpm), found.bpm_confidence),
+            "bpm": Value(found.bpm and round(found.bpm), found.bpm_confidence, octaves),
             "keyscale": Value(found.keyscale, found.key_confidence),
             "timesignature": Value(found.timesignature, found.metre_confidence),
         }
