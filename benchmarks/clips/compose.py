@@ -56,6 +56,7 @@ class Clip:
     drums: bool
     cents: int
     midi: bytes
+    parts: tuple = ()  # (channel, program, [(beat, length, pitch, velocity)])
 
     @property
     def key(self) -> str:
@@ -81,7 +82,7 @@ def _clip(rng: random.Random, even: bool, key: int, metre: str) -> Clip:
     cents = rng.randint(-22, 25) if rng.random() < 0.45 else 0
     drums = rng.random() < 0.7
     parts = _parts(rng, even, bpm, tonic, mode, metre, drums)
-    return Clip(bpm, tonic, mode, metre, drums, cents, midi_file(bpm, metre, parts, cents))
+    return Clip(bpm, tonic, mode, metre, drums, cents, midi_file(bpm, metre, parts, cents), tuple(parts))
 
 
 def _parts(rng, even, bpm, tonic, mode, metre, drums):
@@ -101,7 +102,7 @@ def _parts(rng, even, bpm, tonic, mode, metre, drums):
              for number, (choice, notes) in enumerate(zip(programs, (chords, bass, lead), strict=True))]  # fmt: skip
     if drums:
         parts.append((9, rng.choice((0, 8, 16, 25, 40)), _drums(rng.choice(DRUMS[metre][even]), bars, beats)))
-    return [(channel, program, _played(rng, notes, swing, bpm)) for channel, program, notes in parts]
+    return [(channel, program, played(rng, notes, swing, bpm)) for channel, program, notes in parts]
 
 
 def _chord(word, tonic):
@@ -158,7 +159,7 @@ def _drums(pattern, bars, beats):
     return notes
 
 
-def _played(rng, notes, swing, bpm):
+def played(rng, notes, swing, bpm):
     """As people play: off by some 6 ms, louder and softer; swung where it falls on the second eighth."""
     loose = 0.006 * bpm / 60
     return [

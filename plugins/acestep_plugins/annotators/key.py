@@ -1,9 +1,10 @@
-"""Key: how well the pitch classes of the partials fit the profiles of the 24 keys, after tuning is taken out."""
+"""Key: how well pitch classes fit the profiles of the 24 keys, and chords their order, after tuning is taken out."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from acestep_plugins.annotators.chords import key_chances
 from acestep_plugins.annotators.spectrum import Sound
 
 MAJOR_NAMES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
@@ -22,8 +23,12 @@ OVERTONES = ((3, 19), (5, 28), (6, 31), (7, 34))  # number and semitones above t
 OVERTONE_DECAY = 0.8  # strength of a partial to the one before; instruments lie between 0.6 (Gómez 2006) and 0.9
 HIGHEST = 127  # MIDI number
 SEGMENT_S = 1.5  # about a chord: a loud chorus does not outvote the rest
-LEAST_FIT = 0.5  # correlation; random chroma fits its best of 24 keys about this well
-CLEAR_MARGIN = 0.05  # lead in correlation over the next key at which the confidence is half
+CHORD_S = 0.37  # one window; chords are followed from one to the next
+HIGHEST_BASS = 52  # E3
+LEAST_FIT = 0.35  # correlation; random chroma fits its best of 24 keys little better
+SECTION_S = 25.0  # of music; after that chords mostly come back
+PROFILE = 10.0  # nats a section for full correlation with the profile: as much as the chords of some bars
+CLEAR_LEAD = 3.0  # nats a section over the next key at which the confidence is half
 
 
 @dataclass(frozen=True)
@@ -39,14 +44,17 @@ def find_key(sound: Sound) -> Key:
     if not len(sound.pitch):
         return Key(None, 0.0, None)
     tuning = tuning_of(sound)
-    segments = chroma(sound, tuning, max(1, round(SEGMENT_S * sound.frame_hz)))
-    fits = key_fits(segments.mean(axis=0))
-    best, second = np.sort(fits)[::-1][:2]
+    frames = max(1, round(CHORD_S * sound.frame_hz))
+    segments, bass = (chroma(sound, tuning, frames, top) for top in (HIGHEST, HIGHEST_BASS))
+    fits = key_fits(chroma(sound, tuning, max(1, round(SEGMENT_S * sound.frame_hz))).mean(axis=0))
     cents = round(100 * tuning, 1)
-    if best < LEAST_FIT:
+    if fits.max() < LEAST_FIT:
         return Key(None, 0.0, cents)
-    margin = best - second
-    return Key(_name(int(fits.argmax())), float(best * margin / (margin + CLEAR_MARGIN)), cents)
+    sections = max(1.0, sound.frames / sound.frame_hz / SECTION_S)
+    chances = key_chances(segments, bass, frames / sound.frame_hz) + sections * PROFILE * fits
+    best = int(chances.argmax())
+    lead = (chances[best] - np.delete(chances, best).max()) / sections
+    return Key(_name(best), float(max(fits[best], 0.0) * lead / (lead + CLEAR_LEAD)), cents)
 
 
 def tuning_of(sound: Sound) -> float:

@@ -6,11 +6,12 @@ import numpy as np
 from scipy.fft import rfft
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
-SILENT_RMS = 1e-3  # -60 dBFS: below this there is noise, not music
+SILENT_RMS = 1e-4  # -80 dBFS: below this there is noise, not music
 LEVEL_RMS = 0.1  # every song is brought to this level, so that constants below mean the same for all
 ONSET_WINDOW, ONSET_HOP = 1024, 256  # 46 ms, and 86 frames a second at 22 kHz
 BANDS, LOWEST_HZ, HIGHEST_HZ = 40, 30.0, 10_000.0
-LOW_BANDS = 8  # up to about 400 Hz: kick and bass
+LOW_BANDS = 2  # up to about 150 Hz: kick and bass, hardly snare and chords
+HIGH_BANDS = 14  # from about 3.5 kHz: snare and cymbals
 LOUDNESS = 1000.0  # log(1 + this times magnitude): quiet onsets count, noise below -60 dB does not
 MEAN_S = 1.0  # onsets are compared with the second around them
 PARTIAL_WINDOW, PARTIAL_HOP = 8192, 1024  # 0.37 s tells semitones apart from 90 Hz up; 21.5 frames a second
@@ -21,11 +22,12 @@ BLOCK = 512  # frames per Fourier transform; bounds memory
 
 @dataclass(frozen=True)
 class Sound:
-    """`onsets` and `low_onsets` [T] at `rate_hz`; partials as flat arrays, `frames` of them at `frame_hz`."""
+    """`onsets` of all, low and high sounds [T] at `rate_hz`; partials, flat, in `frames` at `frame_hz`."""
 
     rate_hz: float
     onsets: np.ndarray
     low_onsets: np.ndarray
+    high_onsets: np.ndarray
     frame_hz: float
     frames: int
     frame: np.ndarray
@@ -42,9 +44,9 @@ def hear(wave: np.ndarray, rate_hz: int) -> Sound | None:
     if rms < SILENT_RMS:
         return None
     mono = mono * np.float32(LEVEL_RMS / rms)
-    onsets, low = _onsets(mono, rate_hz)
+    onsets, low, high = _onsets(mono, rate_hz)
     frame, pitch, weight, frames = _partials(mono, rate_hz)
-    return Sound(rate_hz / ONSET_HOP, onsets, low, rate_hz / PARTIAL_HOP, frames, frame, pitch, weight)
+    return Sound(rate_hz / ONSET_HOP, onsets, low, high, rate_hz / PARTIAL_HOP, frames, frame, pitch, weight)
 
 
 def _mono(wave: np.ndarray) -> np.ndarray:
@@ -63,12 +65,12 @@ def _magnitudes(mono: np.ndarray, size: int, hop: int):
         yield np.abs(rfft(slices[start : start + BLOCK] * window))
 
 
-def _onsets(mono: np.ndarray, rate_hz: int) -> tuple[np.ndarray, np.ndarray]:
+def _onsets(mono: np.ndarray, rate_hz: int) -> list[np.ndarray]:
     bands = mel_bands(rate_hz, ONSET_WINDOW)
     loud = np.concatenate([np.log1p(LOUDNESS * (m @ bands)) for m in _magnitudes(mono, ONSET_WINDOW, ONSET_HOP)])
     rise = np.maximum(np.diff(loud, axis=0, prepend=loud[:1]), 0.0)
     span = round(MEAN_S * rate_hz / ONSET_HOP)
-    return _above_mean(rise.mean(axis=1), span), _above_mean(rise[:, :LOW_BANDS].mean(axis=1), span)
+    return [_above_mean(part.mean(axis=1), span) for part in (rise, rise[:, :LOW_BANDS], rise[:, -HIGH_BANDS:])]
 
 
 def _above_mean(envelope: np.ndarray, span: int) -> np.ndarray:

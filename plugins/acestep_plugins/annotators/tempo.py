@@ -1,79 +1,67 @@
-"""Tempo: a prior times autocorrelation times Fourier tempogram, then beats, then a line through the beats."""
+"""Pulses: a prior times autocorrelation times Fourier tempogram, then beats, then a line through the beats.
+
+A pulse may be the beat, a part or a multiple of it: `readings` decides which.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 
-from acestep_plugins.annotators.spectrum import Sound, loudest_near
+from acestep_plugins.annotators.spectrum import Sound
 
 SLOWEST, FASTEST, STEPS = 40.0, 240.0, 800  # BPM; steps of 0.2 %
 PRIOR_OCTAVES = 0.8  # width of the log-normal prior; listeners' own is narrower (van Noorden and Moelants 1999)
 WINDOW_S = 12.0  # of the tempograms: some twenty beats, in which live tempo hardly drifts
-LEAST_PULSE = 0.08  # autocorrelation at the beat below which there is no beat to speak of
-LEAST_ONSETS = 0.004  # mean log-magnitude rise above its surroundings; held tones and hiss stay below
+LEAST_PULSE = 0.005  # autocorrelation at the beat below which there is no beat at all
+LEAST_ONSETS = 0.002  # mean log-magnitude rise above its surroundings; held tones and chords stay below
 TIGHTNESS = 100.0  # of beats to the period; Ellis 2007
 OFF_LINE = 0.15  # of a period: beats farther from the line do not shape it
 TRUSTED = 0.04  # a line whose slope is farther from the tempogram's tempo than this is not believed
-RATIOS = (2.0, 0.5, 3.0, 1 / 3, 1.5, 2 / 3)
+PULSES, WEAKEST = 3, 0.2  # how many are weighed, and the share of the first's strength that the others need
+RELATED = (1.0, 2.0, 0.5, 3.0, 1 / 3, 1.5, 2 / 3, 4.0, 0.25)  # pulses that have their readings in common
+REGULAR = 0.3  # autocorrelation of a pulse that is surely one; noise stays below 0.06
 
 
 @dataclass(frozen=True)
-class Tempo:
-    """`beats` are times in seconds; `pulse` (autocorrelation) and `strengths` (all evidence) are over `grid()`."""
+class Pulse:
+    """`beats` are times in seconds; `regularity` is from 0 to 1."""
 
     bpm: float
     beats: np.ndarray
-    pulse: np.ndarray
-    strengths: np.ndarray
-
-    @property
-    def confidence(self) -> float:
-        """How regular the pulse is, times the share of the evidence that this reading of it has."""
-        share = 1 - sum(s for _, s in self.others(self.bpm))
-        return float(np.clip(share * np.sqrt(max(at_tempo(self.pulse, self.bpm), 0.0)), 0, 1))
-
-    def others(self, bpm: float) -> tuple[tuple[float, float], ...]:
-        """Other readings of the pulse at `bpm` with their share of the evidence, the likeliest first."""
-        inside = [bpm * r for r in RATIOS if SLOWEST <= bpm * r <= FASTEST]
-        total = sum(at_tempo(self.strengths, b) for b in [bpm, *inside]) or 1.0
-        return tuple(
-            sorted(((round(b, 1), round(at_tempo(self.strengths, b) / total, 3)) for b in inside), key=lambda o: -o[1])
-        )
+    regularity: float
 
 
 def grid() -> np.ndarray:
     return np.geomspace(SLOWEST, FASTEST, STEPS)
 
 
-def find_tempo(sound: Sound, centre: float) -> Tempo | None:
-    """None where nothing pulses."""
+def find_pulses(sound: Sound, centre: float) -> list[Pulse]:
+    """The strongest pulse, and those beside it that are no simple multiple of it; none where nothing pulses."""
     onsets = sound.onsets
     if onsets.mean() < LEAST_ONSETS:
-        return None
-    pulse, fourier = tempograms(onsets, sound.rate_hz)
-    strengths = np.maximum(pulse, 0.0) * fourier * prior(grid(), centre)
+        return []
+    regular, fourier = tempograms(onsets, sound.rate_hz)
+    strengths = np.maximum(regular, 0.0) * fourier * prior(grid(), centre)
     best = int(strengths.argmax())
-    if pulse[best] < LEAST_PULSE:
-        return None
-    return tempo_at(sound, float(grid()[best]), pulse, strengths)
+    if regular[best] < LEAST_PULSE:
+        return []
+    regularity = float(min(1.0, np.sqrt(regular[best] / REGULAR)))
+    return [_exact(sound, bpm, regularity) for bpm in _apart(strengths)]
 
 
-def onsets_within(sound: Sound, beats: np.ndarray, phases: tuple[float, ...]) -> list[float]:
-    """Mean strength of the onsets at each phase (0 to 1) of the beats."""
-    gaps = np.diff(beats)
-    return [max(float(loudest_near(sound.onsets, sound.rate_hz, beats[:-1] + gaps * p).mean()), 1e-9) for p in phases]
+def _apart(strengths: np.ndarray) -> list[float]:
+    tempi: list[float] = []
+    left = strengths.copy()
+    while len(tempi) < PULSES and left.max() > WEAKEST * strengths.max():
+        tempi.append(float(grid()[left.argmax()]))
+        left[np.min([np.abs(np.log(grid() / (tempi[-1] * r))) for r in RELATED], axis=0) < 0.06] = 0.0
+    return tempi
 
 
-def at_tempo(evidence: np.ndarray, bpm: float) -> float:
-    """The best of what is found within 2 % of a tempo; 0 outside the grid."""
-    return float(evidence[np.abs(np.log(grid() / bpm)) < 0.02].max(initial=0.0))
-
-
-def tempo_at(sound: Sound, bpm: float, pulse: np.ndarray, strengths: np.ndarray) -> Tempo:
-    """The tempo near `bpm`, made exact by its beats."""
+def _exact(sound: Sound, bpm: float, regularity: float) -> Pulse:
     beats = track_beats(sound.onsets, 60 * sound.rate_hz / bpm) / sound.rate_hz
-    return Tempo(line_bpm(beats, bpm), beats, pulse, strengths)
+    return Pulse(line_bpm(beats, bpm), beats, regularity)
 
 
 def prior(bpm: np.ndarray | float, centre: float) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Tempo, key and metre from the sound itself: no network, no model, the same answer every time.
 
-Source of the method: Ellis 2007 (beats), Grosche and Müller 2011 (Fourier tempogram), Krumhansl 1990 and Sha'ath 2011
-(key profiles).
+Source of the method: Grosche and Müller 2011 (Fourier tempogram), Ellis 2007 (beats), Klapuri, Eronen and Astola 2006
+(tempo and metre together), Krumhansl 1990 and Sha'ath 2011 (key profiles), de Clercq and Temperley 2011 (chords).
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ class Analysis:
     """What was found; None where there is no beat or no key. Confidences are 0 to 1.
 
     `bpm` counts quarter notes, in 6/8 ("6") dotted quarters. `alternatives` are other readings of the same pulse
-    (double, half, triple, third) with their share of the evidence, the likeliest first.
+    (half, double, two thirds and so on) with their share of the evidence, the likeliest first.
     """
 
     bpm: float | None = None
@@ -70,20 +70,20 @@ def analyse_wave(wave: "np.ndarray", centre: float = CENTRE_BPM) -> Analysis:
     from acestep_plugins.annotators.key import find_key
     from acestep_plugins.annotators.metre import find_metre
     from acestep_plugins.annotators.spectrum import hear
-    from acestep_plugins.annotators.tempo import find_tempo
+    from acestep_plugins.annotators.tempo import find_pulses
 
     sound = hear(wave, RATE_HZ)
     if sound is None:
         return Analysis()
     key = find_key(sound)
-    tempo = find_tempo(sound, centre)
-    if tempo is None:
+    pulses = find_pulses(sound, centre)
+    if not pulses:
         return Analysis(keyscale=key.name, key_confidence=key.confidence, tuning_cents=key.tuning_cents)
-    metre = find_metre(sound, tempo, centre)
+    metre = find_metre(sound, pulses, centre)
     return Analysis(
         bpm=metre.bpm,
-        bpm_confidence=tempo.confidence,
-        alternatives=tempo.others(metre.bpm),
+        bpm_confidence=metre.bpm_confidence,
+        alternatives=metre.alternatives,
         keyscale=key.name,
         key_confidence=key.confidence,
         timesignature=metre.timesignature,
