@@ -21,6 +21,7 @@ _PUBLIC = {
     "Value": "api",
     "option": "options",
     "hookimpl": "hooks",
+    "FatalError": "errors",
     "PluginError": "errors",
     "UserError": "errors",
     "Dataset": "dataset",

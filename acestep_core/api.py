@@ -69,11 +69,16 @@ class Segment:
 
 @dataclass(frozen=True)
 class Transcript:
-    """Lyrics as heard: one line per line, with the language code if the transcriber knows it."""
+    """Lyrics as heard: one line per line, with the language code if the transcriber knows it.
+
+    The confidences are 0 to 1, or None where it cannot say; below 0.5 the lyrics are shown as a guess.
+    """
 
     text: str
     language: str | None = None
     segments: tuple[Segment, ...] = ()
+    confidence: float | None = None
+    language_confidence: float | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,13 @@ class Transcriber(Plugin):
     @abstractmethod
     def transcribe(self, audio: Path, *, language: str | None = None) -> Transcript:
         """The words of the audio file; `language` is a hint. Raises `UserError` if the file cannot be heard."""
+
+    def add_tags(self, audio: Path, lyrics: str) -> str:
+        """The lyrics with section tags such as [Verse] on lines of their own, and not a word changed.
+
+        The core checks that, and takes the tags alone. Most transcribers cannot do it and leave this as it is.
+        """
+        raise UserError(f"The transcriber '{self.name}' cannot add section tags to lyrics", "use --transcriber gemini")
 
 
 class Annotator(Plugin):

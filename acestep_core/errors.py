@@ -18,6 +18,10 @@ class UserError(Exception):
         return f"{self.problem}\n  {self.hint}" if self.hint else self.problem
 
 
+class FatalError(UserError):
+    """One that every other song would meet as well, such as a refused key: it ends the work on a folder."""
+
+
 class PluginError(UserError):
     """A plugin that cannot be found, loaded or made; everything else keeps working."""
 

@@ -12,34 +12,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from acestep_core.api import Annotator, Transcriber, Value
+from acestep_core.api import Annotator, Transcriber
+from acestep_core.asking import Job, Prepared, Worker, prepare
 from acestep_core.data import CHECKS, FIELDS, Problem, Song, names, usable
 from acestep_core.errors import UserError, raise_all
-from acestep_core.lyrics import clean_lyrics
 from acestep_core.options import nearest
 from acestep_core.registry import Registry, registry
 from acestep_core.scan import TxtMeaning, scan_folder
-from acestep_core.sidecars import Policy, asker_of, checked, overwrite_fields, read_marks, write_labels
+from acestep_core.sidecars import Policy, overwrite_fields
 
 ANNOTATED = tuple(f for f in FIELDS if f != "lyrics")
-Worker = Transcriber | Annotator
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """One song dealt with: `what` is filled (these fields), kept (nothing to ask) or failed."""
-
-    song: Song
-    what: str
-    number: int
-    total: int
-    filled: tuple[str, ...] = ()
-    problem: Problem | None = None
 
 
 @dataclass
 class PrepareResult:
-    """Fields filled by name of song, songs that cost nothing, problems by name; `stopped` by Ctrl-C."""
+    """Fields filled by name of song, songs that cost nothing, problems by name; `stopped` by Ctrl-C.
+
+    `ended` is an error that every song would have met, such as a refused key; `not_asked` are the songs left then, or
+    after Ctrl-C.
+    """
 
     folder: Path
     filled: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -47,31 +38,23 @@ class PrepareResult:
     problems: dict[str, list[Problem]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     stopped: bool = False
+    ended: Problem | None = None
+    not_asked: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Planned:
-    """What a plugin would be asked about a song, and what that may cost, if it can say."""
+    """What a plugin would be asked about a song, and what that may cost and last, if it can say.
+
+    `at_once` is how many songs the plugin works on at a time, None where only `jobs` limits it.
+    """
 
     name: str
     plugin: str
     fields: tuple[str, ...]
     cost_usd: float | None = None
-
-
-@dataclass(frozen=True)
-class _Job:
-    """The plugins in the order they are asked, and what they may do."""
-
-    workers: tuple[Worker, ...]
-    fields: tuple[str, ...]
-    policy: Policy
-    language: str | None
-
-    def asked(self, worker: Worker, song: Song, taken: Sequence[str] = ()) -> list[str]:
-        """The fields to ask this plugin for; those `taken` were found in this run."""
-        marks, fields = read_marks(song), ("lyrics",) if isinstance(worker, Transcriber) else self.fields
-        return [f for f in fields if f not in taken and self.policy.asks(asker_of(worker), f, song, marks)]
+    wall_s: float | None = None
+    at_once: int | None = None
 
 
 def process_folder(
@@ -81,6 +64,7 @@ def process_folder(
     annotators: Sequence[str | Annotator] = (),
     fields: Sequence[str] = ANNOTATED,
     language: str | None = None,
+    add_tags: bool = False,
     jobs: int = 1,
     overwrite: Sequence[str] = (),
     again: bool = False,
@@ -91,21 +75,25 @@ def process_folder(
 ) -> PrepareResult:
     """Ask the transcriber for lyrics, then the annotators in their order for `fields`, song by song.
 
+    With `add_tags` the transcriber puts section tags into lyrics that are there and have none, and changes no word.
+
     The first plugin that knows a field fills it. What a person wrote stays unless `overwrite` names the field;
     `again` asks once more for what plugins gave or did not know. `jobs` songs are worked on at a time, in threads.
     `options` has a table by plugin name; 'transcriber', and 'annotator' where there is one, do as well.
     """
-    with _job(transcriber, annotators, fields, language, overwrite, again, options, plugins) as (job, notes):
+    with _job(transcriber, annotators, fields, language, overwrite, again, options, plugins, add_tags) as (job, notes):
         found = scan_folder(Path(folder), txt)
         called = names(found.songs)
         result = PrepareResult(Path(folder), problems={called[s.path]: s.problems for s in found.songs if s.problems})
-        result.notes = [*map(str, found.problems), *found.notes]
+        result.notes = [*map(str, found.problems), *found.notes, *(_without_words(found.songs) if add_tags else [])]
 
         def tell(done: Prepared) -> None:
             _note(done, called[done.song.path], result)
             on_song(done)
 
         result.stopped = _in_parallel(usable(found.songs), job, jobs, tell)
+        dealt_with = {*result.filled, *result.kept, *result.problems}
+        result.not_asked = sorted({*called.values()} - dealt_with | {*result.not_asked})
     result.filled, result.kept = dict(sorted(result.filled.items())), sorted(result.kept)
     result.notes += notes
     return result
@@ -118,23 +106,47 @@ def plan_folder(
     annotators: Sequence[str | Annotator] = (),
     fields: Sequence[str] = ANNOTATED,
     language: str | None = None,
+    add_tags: bool = False,
     overwrite: Sequence[str] = (),
     again: bool = False,
     txt: TxtMeaning = "lyrics",
     options: Mapping[str, Mapping[str, Any]] | None = None,
     plugins: Registry | None = None,
 ) -> list[Planned]:
-    """What `process_folder` would ask at most, without asking. A plugin's `estimate(audio).cost_usd` is the cost."""
-    with _job(transcriber, annotators, fields, language, overwrite, again, options, plugins) as (job, _):
+    """What `process_folder` would ask at most, without asking.
+
+    A plugin's `estimate(audio)` has `cost_usd` and may have `wall_s`; its `at_once`, if any, limits songs at a time.
+    """
+    with _job(transcriber, annotators, fields, language, overwrite, again, options, plugins, add_tags) as (job, _):
         songs = usable(scan_folder(Path(folder), txt).songs)
         called = names(songs)
         asked = [(s, w, tuple(job.asked(w, s))) for s in songs for w in job.workers]
-        return [Planned(called[s.path], w.name, fields, _cost(w, s)) for s, w, fields in asked if fields]
+        return [_planned(called[s.path], s, w, fields) for s, w, fields in asked if fields]
 
 
-def _cost(worker: Worker, song: Song) -> float | None:
+def wall_s_of(plan: Sequence[Planned], jobs: int) -> float | None:
+    """About how long a plan lasts with so many songs at a time; None where no plugin can say."""
+    known = [p for p in plan if p.wall_s is not None]
+    if not known:
+        return None
+    songs, plugins = dict[str, float](), dict[str, float]()
+    for p in known:
+        wall_s = p.wall_s or 0.0
+        songs[p.name] = songs.get(p.name, 0.0) + wall_s
+        plugins[p.plugin] = plugins.get(p.plugin, 0.0) + wall_s / min(jobs, p.at_once or jobs)
+    return max(sum(songs.values()) / jobs, *songs.values(), *plugins.values())
+
+
+def _planned(name: str, song: Song, worker: Worker, fields: tuple[str, ...]) -> Planned:
     estimate = getattr(worker, "estimate", None)
-    return None if estimate is None else float(estimate(song.path).cost_usd)
+    found = None if estimate is None else estimate(song.path)
+    cost, wall_s = (None if (v := getattr(found, n, None)) is None else float(v) for n in ("cost_usd", "wall_s"))
+    return Planned(name, worker.name, fields, cost, wall_s, getattr(worker, "at_once", None))
+
+
+def _without_words(songs: Sequence[Song]) -> list[str]:
+    silent = [s.path.name for s in usable(songs) if s.instrumental]
+    return [f"No lyrics to put tags into: {', '.join(silent)}"] if silent else []
 
 
 @contextmanager
@@ -147,7 +159,8 @@ def _job(
     again: bool,
     options: Mapping[str, Mapping[str, Any]] | None,
     plugins: Registry | None,
-) -> Iterator[tuple[_Job, list[str]]]:
+    add_tags: bool,
+) -> Iterator[tuple[Job, list[str]]]:
     """The plugins made with their options, closed at the end; complaints while closing go into the list."""
     replaced = overwrite_fields(",".join([overwrite] if isinstance(overwrite, str) else overwrite))
     wanted = overwrite_fields(",".join(fields), ANNOTATED)
@@ -160,11 +173,24 @@ def _job(
     made = _made(chosen, options or {}, plugins or registry())
     closing: list[str] = []
     try:
+        if add_tags:
+            _refuse_beside_tags(made, replaced, again)
         policy = Policy(tuple(w.name for w in made), replaced, again)
-        yield _Job(tuple(made), wanted, policy, language), closing
+        yield Job(tuple(made), wanted, policy, language, add_tags), closing
     finally:
         for worker in made:
             _close(worker, closing)
+
+
+def _refuse_beside_tags(made: Sequence[Worker], replaced: Sequence[str], again: bool) -> None:
+    """Adding tags asks a transcriber that can, for what is not there; there is nothing to replace."""
+    if len(made) != 1 or not isinstance(made[0], Transcriber):
+        raise UserError("Section tags are added by a transcriber alone", "leave out the annotators")
+    if type(made[0]).add_tags is Transcriber.add_tags:
+        made[0].add_tags(Path(), "")
+    if replaced or again:
+        raise UserError("Lyrics that have section tags keep them, so nothing is replaced or asked again",
+                        "leave out --overwrite and --again, or remove the tags first")  # fmt: skip
 
 
 def _language(code: str) -> str:
@@ -194,10 +220,10 @@ def _close(worker: Worker, closing: list[str]) -> None:
         closing.append(f"{worker.name} failed while it was closed: {type(e).__name__}: {e}")
 
 
-def _in_parallel(songs: Sequence[Song], job: _Job, jobs: int, tell: Callable[[Prepared], None]) -> bool:
+def _in_parallel(songs: Sequence[Song], job: Job, jobs: int, tell: Callable[[Prepared], None]) -> bool:
     """Tell of songs as they get done, first those that cost nothing; True if Ctrl-C stopped it.
 
-    Those begun come to their end then, and no other is begun.
+    Those begun come to their end then, and no other is begun; likewise after an error that all would meet.
     """
     stop, total = threading.Event(), len(songs)
     busy = [any(job.asked(w, s) for w in job.workers) for s in songs]
@@ -225,56 +251,20 @@ def _tell_all(waiting: "set[Future[Prepared | None]]", total: int, tell: Callabl
             tell(replace(done, number=total - len(waiting), total=total))
 
 
-def _unless(stop: threading.Event, song: Song, job: _Job) -> Prepared | None:
-    return None if stop.is_set() else _prepare(song, job)
-
-
-def _prepare(song: Song, job: _Job) -> Prepared:
-    filled: list[str] = []
-    asked = False
-    try:
-        for worker in job.workers:
-            fields = job.asked(worker, song, filled)
-            if fields:
-                asked = True
-                filled += _ask(worker, song, fields, job)
-    except UserError as e:
-        return Prepared(song, "failed", 0, 0, tuple(filled), Problem(e.problem, e.hint))
-    except (Exception, SystemExit) as e:  # isolation wall: per-song loop
-        problem = Problem(f"{type(e).__name__}: {e}", f"report it to the makers of {worker.name}")
-        return Prepared(song, "failed", 0, 0, tuple(filled), problem)
-    return Prepared(song, "filled" if asked else "kept", 0, 0, tuple(filled))
-
-
-def _ask(worker: Worker, song: Song, fields: list[str], job: _Job) -> list[str]:
-    """Ask one plugin and write its answer at once, so that a later failure costs nothing that was paid for."""
-    answer = _heard(worker, song, job) if isinstance(worker, Transcriber) else worker.annotate(song, tuple(fields))
-    extra = [n for n in answer if n not in fields and n == "language" and _is_open(song, n)]
-    values, errors = checked(answer, [*fields, *(extra if isinstance(worker, Transcriber) else [])], worker.name)
-    tried = {name for name in fields if name in answer and name not in values} if errors else set()
-    unknown = {asker_of(worker): [f for f in fields if f not in values and f not in tried]}
-    write_labels(song, values, worker.name, unknown)
-    raise_all(errors, worker.name)
-    return [f for f in FIELDS if f in values]
-
-
-def _is_open(song: Song, name: str) -> bool:
-    """Whether nobody gave the field yet, nor took it away."""
-    return name not in song.sources and not read_marks(song).accepted(song, name)
-
-
-def _heard(worker: Transcriber, song: Song, job: _Job) -> dict[str, Value]:
-    hint = job.language or (song.language if "language" in song.sources else None)
-    heard = worker.transcribe(song.path, language=hint)
-    found = {"lyrics": Value(clean_lyrics(heard.text).text)}
-    try:
-        return found | ({"language": Value(CHECKS["language"](heard.language))} if heard.language else {})
-    except ValueError:  # a language the model has no word for: the lyrics are good all the same
-        return found
+def _unless(stop: threading.Event, song: Song, job: Job) -> Prepared | None:
+    if stop.is_set():
+        return None
+    done = prepare(song, job)
+    if done.what == "stopped":
+        stop.set()
+    return done
 
 
 def _note(done: Prepared, name: str, result: PrepareResult) -> None:
-    if done.problem is not None:
+    if done.what == "stopped":
+        result.ended = result.ended or done.problem
+        result.not_asked.append(name)
+    elif done.problem is not None:
         result.problems.setdefault(name, []).append(done.problem)
     elif done.what == "kept":
         result.kept.append(name)

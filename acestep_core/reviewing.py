@@ -92,6 +92,8 @@ def accept(song: Song, name: str) -> None:
         marks = Marks.of(content)
         if marks.giver(song, name) is None:
             marks.forget(name)
+        if name == "lyrics":
+            marks.accept_tags()
         marks.ids[name] = value_id(getattr(song, name))
         marks.reviewed.add(name)
         write_json(sidecar(song.path, ".json"), _with_marks(content, marks))

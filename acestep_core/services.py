@@ -13,12 +13,11 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from acestep_core.api import Plugin
-from acestep_core.errors import UserError
+from acestep_core.errors import FatalError, UserError
 from acestep_core.options import SECRET, option
 
 if TYPE_CHECKING:
@@ -28,6 +27,9 @@ FIRST_WAIT_S, LONGEST_DOUBLED_S = 0.5, 8.0  # what the OpenAI SDK waits between 
 LONGEST_ASKED_S = 120.0  # a service that asks for a longer pause is told to the user instead
 _RETRIED = (408, 409, 429)  # and every 5xx
 _LONGEST_MESSAGE = 300
+_BAD_KEY = b"API_KEY_INVALID"  # Google's reason, sent with status 400
+_NO_MODEL = b"model_not_found"  # OpenAI's code, sometimes sent with status 400
+_NO_CREDIT = b"insufficient_quota"  # OpenAI's code for an empty account, sent with status 429
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Call:
     file: Path | None = None
     file_name: str = "audio"
     mime: str = "application/octet-stream"
+    of_song: bool = False
+    """Whether the address is of this song alone, so that a 404 says nothing about the others."""
 
 
 @dataclass(frozen=True)
@@ -161,12 +165,12 @@ class Service:
             return ""
         key = os.environ.get(self.key_env, "").strip()
         if not key:
-            raise UserError(
+            raise FatalError(
                 f"{self.name} needs a key and the environment variable {self.key_env} is not set",
                 f"export {self.key_env}=...; for a server of your own without keys: -o key_env=",
             )
         if not (key.isascii() and key.isprintable()):  # the HTTP library would show the key in its complaint
-            raise UserError(f"{self.key_env} holds characters no key of {self.name} has", "copy the key again")
+            raise FatalError(f"{self.key_env} holds characters no key of {self.name} has", "copy the key again")
         return key
 
     def _too_slow(self, call: Call) -> UserError:
@@ -180,9 +184,15 @@ class Service:
     def _refused(self, call: Call, answer: Answer, asked_s: float | None) -> UserError:
         said = self._without_key(_message(answer.body))
         said = f"{answer.status}: {said}" if said else str(answer.status)
-        if answer.status in (401, 403):
+        if answer.status in (401, 403) or (answer.status == 400 and _BAD_KEY in answer.body):
             hint = f"check the key in the environment variable {self.key_env}" if self.key_env else "set key_env"
-            return UserError(f"{self.name} refused the key, so {call.song} was not sent ({said})", hint)
+            return FatalError(f"{self.name} refused the key, so {call.song} was not sent ({said})", hint)
+        if not call.of_song and (answer.status == 404 or (answer.status == 400 and _NO_MODEL in answer.body)):
+            return FatalError(f"{self.name} has no such model or address, so {call.song} was not sent ({said})",
+                              "check the options model and base_url")  # fmt: skip
+        if answer.status == 429 and _NO_CREDIT in answer.body:
+            return FatalError(f"The account at {self.name} is used up, so {call.song} waits ({said})",
+                              "add credit there and run it again")  # fmt: skip
         if answer.status == 413:
             return UserError(f"{call.song} is too large for {self.name} ({said})", "export it as .mp3 or split it")
         if answer.status == 429:
@@ -221,18 +231,15 @@ class Remote(Plugin):
             )
         if not re.match(r"https?://[^/@]+(/|$)", str(self.base_url)):
             raise UserError(f"'{self.name}': base_url is no http address without a password", "try https://HOST/v1")
-
-    @cached_property
-    def service(self) -> Service:
-        return Service(self.title, self.base_url, self.key_env, self.key_header, self.key_prefix,
-                       self.timeout_s, self.retries, self.at_once)  # fmt: skip
+        self.service = Service(self.title, self.base_url, self.key_env, self.key_header, self.key_prefix,
+                               self.timeout_s, self.retries, self.at_once)  # fmt: skip
 
     def close(self) -> None:
         self.service.close()
 
 
 def _worth_another(answer: Answer) -> bool:
-    if answer.headers.get("x-should-retry") == "false":
+    if answer.headers.get("x-should-retry") == "false" or _NO_CREDIT in answer.body:
         return False
     return answer.status in _RETRIED or answer.status >= 500
 

@@ -17,6 +17,7 @@ from acestep_core.errors import UserError
 from acestep_core.files import decode_text, text_id, write_json, write_text
 
 MARKS = "acestep"
+SECTION_TAGS = "section_tags"  # beside the fields, for tags a plugin put into lyrics that are somebody else's
 JSON_FIELDS = ("caption", "genre", "bpm", "keyscale", "timesignature", "language")
 Unknown = Mapping[str, Sequence[str]]
 NOTHING: Unknown = {}
@@ -53,18 +54,32 @@ class Marks:
 
     def giver(self, song: Song, name: str) -> str | None:
         """The plugin that gave the field's present value; None where that was a person."""
-        same = name in song.sources and self.ids.get(name) == value_id(getattr(song, name))
+        same = name in song.sources and self._stands(song, name)
         return self.sources.get(name) if same else None
 
     def accepted(self, song: Song, name: str) -> bool:
         """Whether a person has accepted the field's present value, which may be none at all."""
-        return name in self.reviewed and self.ids.get(name) == value_id(getattr(song, name))
+        return name in self.reviewed and self._stands(song, name)
+
+    def tagger(self, song: Song) -> str | None:
+        """The plugin that put the section tags into the present lyrics, until a person accepts them."""
+        return self.sources.get(SECTION_TAGS) if self.ids.get(SECTION_TAGS) == value_id(song.lyrics) else None
 
     def forget(self, name: str) -> None:
         """The field's value is a person's from now on."""
         for table in (self.sources, self.confidence, self.ids, self.alternatives):
             table.pop(name, None)
         self.reviewed.discard(name)
+        if name == "lyrics":
+            self.accept_tags()
+
+    def accept_tags(self) -> None:
+        self.sources.pop(SECTION_TAGS, None)
+        self.ids.pop(SECTION_TAGS, None)
+
+    def _stands(self, song: Song, name: str) -> bool:
+        """Whether the value that was marked is still the song's."""
+        return value_id(getattr(song, name)) in self.ids.get(name, "").split()
 
     def as_json(self) -> dict[str, Any]:
         """In a fixed order, so that the same marks are the same bytes."""
@@ -138,6 +153,8 @@ def mark_song(song: Song, marks: Marks) -> None:
         song.sources[name] = source_of(marks.sources[name], sure)
         if sure is not None and sure < LOW and name not in song.reviewed:
             song.notes.append(f"{name} is a guess of {song.sources[name]}: check it")
+    if (tagger := marks.tagger(song)) is not None:
+        song.notes.append(f"lyrics: the section tags are from {tagger}: check them")
 
 
 def source_of(plugin: str, confidence: float | None) -> str:
@@ -170,6 +187,22 @@ def write_labels(song: Song, values: Mapping[str, Value], plugin: str, unknown: 
         setattr(song, name, value.value)
         song.sources[name] = source_of(plugin, value.confidence)
         song.confidence[name] = value.confidence
+
+
+def write_tagged(song: Song, tagged: str, plugin: str) -> None:
+    """Write lyrics that got section tags from a plugin. The words stay whose they were; the tags get a mark."""
+    path = sidecar(song.path, ".json")
+    content = read_sidecar(path)
+    marks = Marks.of(content)
+    if marks.accepted(song, "lyrics"):  # the words are that person's, the tags have yet to be looked at
+        marks.forget("lyrics")
+    if marks.giver(song, "lyrics") is not None:  # both ids: a stop between the two files makes them nobody else's
+        marks.ids["lyrics"] = f"{value_id(tagged)} {value_id(song.lyrics)}"
+    marks.sources[SECTION_TAGS], marks.ids[SECTION_TAGS] = plugin, value_id(tagged)
+    write_json(path, {**{k: v for k, v in content.items() if k != MARKS}, MARKS: marks.as_json()})
+    lyrics = sidecar(song.path, ".lyrics.txt")
+    write_text(lyrics, tagged + "\n")
+    song.lyrics, song.sources["lyrics"] = tagged, song.sources.get("lyrics", lyrics.name)
 
 
 def merge(

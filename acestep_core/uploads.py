@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 RATE_HZ = 16_000
 FLAC_BYTES_PER_S = 20_000  # of mono 16 kHz music, about; the most is 32,000
+SENT_BYTES_PER_S = 1e6  # assumed of the line, 8 Mbit/s
+HEARD_PER_S = 10.0  # assumed of the services: seconds of audio in a second; none promises any speed
 _WINDOW_S = 0.1
 _SEARCH_S = 30.0
 _FILES = {  # format: (suffix, type as Gemini lists it, soundfile's subtype)
@@ -60,12 +62,16 @@ class Piece:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What sending a song would take. `cost_usd` is None where no price is known."""
+    """What sending a song would take. `cost_usd` is None where no price is known; `wall_s` is a rough guess."""
 
     seconds: float
     pieces: int
     upload_bytes: int
     cost_usd: float | None
+
+    @property
+    def wall_s(self) -> float:
+        return self.upload_bytes / SENT_BYTES_PER_S + self.seconds / HEARD_PER_S
 
 
 def estimate(audio: Path, limits: Limits, usd_per_minute: float | None) -> Estimate:
@@ -137,11 +143,12 @@ def _fits(audio: Path, seconds: float, limits: Limits) -> bool:
 
 def _transcoded(audio: Path, seconds: float, limits: Limits, folder: Path) -> list[Piece]:
     ends = quiet_ends(_levels(audio), _WINDOW_S, limits.seconds) if seconds > limits.seconds else []
-    for name in ("FLAC", "MP3"):
+    lossless = "FLAC" if "FLAC" in limits.formats else "WAV"
+    for name in [n for n in (lossless, "MP3") if n in limits.formats]:
         pieces = _write(audio, [*ends, seconds], folder, name)
         if max(p.path.stat().st_size for p in pieces) <= limits.bytes:
             return pieces
-    raise UserError(f"{audio.name} is too large to send, even as mono mp3", "split it into shorter files")
+    raise UserError(f"{audio.name} is too large to send, even as mono 16 kHz", "split it into shorter files")
 
 
 def _mono(audio: Path) -> Iterator["np.ndarray"]:

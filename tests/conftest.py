@@ -50,6 +50,23 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def whisper_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny Whisper as faster-whisper reads it, which says `tiny_speech.SCRIPT`."""
+    pytest.importorskip("faster_whisper", reason="the extra 'whisper' is not installed")
+    from tiny_speech import write_whisper
+
+    return write_whisper(tmp_path_factory.mktemp("whisper") / "model")
+
+
+@pytest.fixture(scope="session")
+def omni_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny Qwen2.5-Omni as the released ones are laid out, which writes `tiny_speech.ANSWER`."""
+    from tiny_speech import write_omni
+
+    return write_omni(tmp_path_factory.mktemp("omni") / "model")
+
+
 @pytest.fixture
 def songs_dir(tmp_path: Path) -> Path:
     """A copy of the example songs, to change at will."""

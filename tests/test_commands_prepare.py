@@ -19,6 +19,7 @@ SLOW = '''
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from acestep_core import Annotator, Transcriber, Transcript, UserError, Value, hookimpl, option
 
 
@@ -37,7 +38,7 @@ class Slow(Annotator):
 
 
 class Moody(Transcriber):
-    """Hears nothing in b."""
+    """Hears nothing in b, where it changes words as well."""
 
     name = "moody"
 
@@ -45,6 +46,12 @@ class Moody(Transcriber):
         if audio.stem == "b":
             raise UserError("the line is cut", "try later")
         return Transcript("[00:01]la " + (language or "-"))
+
+    def add_tags(self, audio, lyrics):
+        return "[Verse]\\n" + (lyrics.upper() if audio.stem == "b" else lyrics)
+
+    def estimate(self, audio):
+        return SimpleNamespace(cost_usd=0.25, wall_s=60)
 
 
 @hookimpl
@@ -97,6 +104,38 @@ def test_a_dry_run_asks_nobody(cli, folder):
     assert ended.code == 0 and "2 songs would be worked on. Nothing was asked or written." in ended.out
     assert [a["fields"] for a in json.loads(cli(*args, "--json").out)["asked"]] == [["bpm"], ["bpm"]]
     assert not (folder / "asked.txt").exists() and not list((folder / "songs").glob("*.json"))
+
+
+def test_transcribe_add_tags_writes_tags_and_no_other_word(cli, folder):
+    for name in "ab":
+        (folder / "songs" / f"{name}.lyrics.txt").write_text("la la\nlo")
+    args = ("transcribe", "songs", "--transcriber", "moody", "--plugin", "slow.py", "--add-tags")
+    plan = cli(*args, "--dry-run", "--jobs", "2")
+    assert plan.code == 0 and "2 songs would be worked on, about $0.50, roughly 1:00 with --jobs 2." in plan.out
+    ended = cli(*args)
+    assert ended.code == 1 and "b.wav: moody changed words while adding tags" in ended.out
+    assert (folder / "songs" / "a.lyrics.txt").read_text() == "[Verse]\nla la\nlo\n"
+    assert (folder / "songs" / "b.lyrics.txt").read_text() == "la la\nlo"
+    assert json.loads(cli(*args, "--json").out)["kept"] == ["a.wav"]
+    cannot = cli("transcribe", "songs", "--transcriber", "sidecar", "--add-tags")
+    assert cannot.code == 1 and "The transcriber 'sidecar' cannot add section tags" in cannot.err
+
+
+def test_an_error_that_every_song_would_meet_is_told_once(cli, folder, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    args = ("transcribe", "songs", "--transcriber", "openai")
+    ended = cli(*args)
+    assert ended.code == 1 and ended.out.count("OPENAI_API_KEY is not set") == 1
+    assert "0 with problems, 2 not asked." in ended.out and "goes on with those not asked" in ended.out
+    told = json.loads(cli(*args, "--json").out)
+    assert told["not_asked"] == ["a.wav", "b.wav"] and "OPENAI_API_KEY" in told["ended"] and not told["problems"]
+
+
+def test_a_dry_run_tells_cost_and_time_of_a_service(cli, folder):
+    args = ("transcribe", "songs", "--transcriber", "openai", "--dry-run", "--json")
+    plan = json.loads(cli(*args).out)
+    assert plan["cost_usd"] > 0 and plan["wall_s"] == pytest.approx(sum(a["wall_s"] for a in plan["asked"]))
+    assert json.loads(cli(*args, "--jobs", "2").out)["wall_s"] < plan["wall_s"]
 
 
 def test_overwrite_is_needed_to_replace_what_a_person_wrote(cli, folder):

@@ -9,6 +9,8 @@ import pytest
 from acestep_core.registry import registry
 from acestep_core.testing import contracts
 from acestep_core.testing.fakes import fake_provider
+from acestep_plugins.acestep_omni.annotator import AceStepCaptioner
+from acestep_plugins.acestep_omni.transcriber import AceStepTranscriber
 from acestep_plugins.adapters.lokr import Lokr
 from acestep_plugins.adapters.lora import Lora
 from acestep_plugins.annotators.csv import Csv
@@ -27,6 +29,7 @@ from acestep_plugins.solvers.sde import Sde
 from acestep_plugins.transcribers.elevenlabs import ElevenLabs
 from acestep_plugins.transcribers.openai import OpenAi
 from acestep_plugins.transcribers.sidecar import Sidecar
+from acestep_plugins.transcribers.whisper import Whisper
 
 
 class TestSidecar(contracts.TranscriberContract):
@@ -45,6 +48,26 @@ class TestCsv(contracts.AnnotatorContract):
     @pytest.fixture(autouse=True)
     def beside(self, tmp_path):
         (tmp_path / "t.csv").write_text("File,BPM,Key,Caption\ntone.wav,90.5,Dm,slow bells\nsilence.wav,80,C,\n")
+
+
+class TestWhisper(contracts.TranscriberContract):
+    plugin = Whisper
+
+    @pytest.fixture
+    def made(self, whisper_folder):
+        made = Whisper(model=str(whisper_folder), device="cpu", threads=1, vad=False, lonely_s=0)
+        yield made
+        made.close()
+
+
+class TestAceStepTranscriber(contracts.TranscriberContract):
+    plugin = AceStepTranscriber
+
+    @pytest.fixture
+    def made(self, omni_folder):
+        made = AceStepTranscriber(model=str(omni_folder), device="cpu")
+        yield made
+        made.close()
 
 
 class TestLogitNormal(contracts.SamplerContract):
@@ -152,6 +175,16 @@ class TestGeminiAnnotator(contracts.AnnotatorContract):
     @pytest.fixture
     def made(self):
         yield from answered_by(gemini_says(caption="Slow bells.", genre="ambient", language="en"), GeminiAnnotator)
+
+
+class TestAceStepCaptioner(contracts.AnnotatorContract):
+    plugin = AceStepCaptioner
+    fields = ("caption",)
+
+    @pytest.fixture
+    def made(self):
+        choice = {"message": {"role": "assistant", "content": "Slow bells over a drone."}, "finish_reason": "stop"}
+        yield from answered_by({"choices": [choice]}, AceStepCaptioner)
 
 
 def test_no_bundled_plugin_is_left_out():

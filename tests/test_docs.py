@@ -68,7 +68,7 @@ def test_plugins_page_can_be_followed(folder):
     assert 'name = "both_ends@both_ends.py"' in (folder / "ends-run" / "run.toml").read_text()
     assert (folder / "watched" / "last_loss.txt").read_text().startswith("4 ")
     assert (folder / "samplers.png").stat().st_size > 10_000
-    for file in ("from_name.py", "hello.py"):
+    for file in ("from_name.py", "busy.py", "hello.py"):
         assert Registry([]).add_file(folder / file)
 
 

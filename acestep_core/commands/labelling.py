@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from acestep_core.commands.choices import txt_choice
-from acestep_core.console import Ticker, print_json, table
-from acestep_core.preparation import Planned, Prepared, PrepareResult, plan_folder, process_folder
+from acestep_core.console import Ticker, clock, print_json, table
+from acestep_core.preparation import Planned, Prepared, PrepareResult, plan_folder, process_folder, wall_s_of
 
 STOPPED = 130  # as a shell reports a program ended by Ctrl-C
 
@@ -20,7 +20,8 @@ def folder_options(example: str) -> Callable[[Any], Any]:
     def add(command: Any) -> Any:
         for added in (
             click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON."),
-            click.option("--dry-run", is_flag=True, help="Show what would be asked, and its cost where known."),
+            click.option("--dry-run", is_flag=True,
+                         help="Show what would be asked, its cost where known and about how long it takes."),
             txt_choice,
             click.option("--again", is_flag=True,
                          help="Ask once more for what plugins gave or did not know; what you wrote stays."),
@@ -38,11 +39,11 @@ def finish(folder: Path, jobs: int, dry_run: bool, as_json: bool, overwrite: str
     """Do it, or say what would be done, and end the program. Exit code 1 if a song failed."""
     request["overwrite"] = (overwrite,)
     if dry_run:
-        show_plan(plan_folder(folder, **request), as_json)
+        show_plan(plan_folder(folder, **request), as_json, jobs)
         return
     result = process_folder(folder, jobs=jobs, on_song=_progress(), **request)
     report(result, as_json)
-    sys.exit(STOPPED if result.stopped else 1 if result.problems else 0)
+    sys.exit(STOPPED if result.stopped else 1 if result.problems or result.ended else 0)
 
 
 def _progress() -> Callable[[Prepared], None]:
@@ -59,32 +60,40 @@ def _progress() -> Callable[[Prepared], None]:
     return tell
 
 
-def show_plan(plan: list[Planned], as_json: bool) -> None:
-    costs = [p.cost_usd for p in plan if p.cost_usd is not None]
+def show_plan(plan: list[Planned], as_json: bool, jobs: int) -> None:
+    costs, wall_s = [p.cost_usd for p in plan if p.cost_usd is not None], wall_s_of(plan, jobs)
     if as_json:
-        asked = [{"song": p.name, "plugin": p.plugin, "fields": p.fields, "cost_usd": p.cost_usd} for p in plan]
-        print_json({"asked": asked, "cost_usd": sum(costs) if costs else None})
+        asked = [{"song": p.name, "plugin": p.plugin, "fields": p.fields, "cost_usd": p.cost_usd, "wall_s": p.wall_s}
+                 for p in plan]  # fmt: skip
+        print_json({"asked": asked, "cost_usd": sum(costs) if costs else None, "wall_s": wall_s})
         return
     table(("song", "asks", "for"), [(p.name, p.plugin, ", ".join(p.fields)) for p in plan])
     cost = f", about ${sum(costs):.2f}" if costs else ""
-    click.echo(f"{len({p.name for p in plan})} songs would be worked on{cost}. Nothing was asked or written.")
+    lasts = f", roughly {clock(wall_s)} with --jobs {jobs}" if wall_s is not None else ""
+    click.echo(f"{len({p.name for p in plan})} songs would be worked on{cost}{lasts}. Nothing was asked or written.")
 
 
 def report(result: PrepareResult, as_json: bool) -> None:
     if as_json:
         problems = {k: [str(p) for p in v] for k, v in result.problems.items()}
         print_json({"folder": result.folder, "filled": result.filled, "kept": result.kept, "problems": problems,
-                    "notes": result.notes, "stopped": result.stopped})  # fmt: skip
+                    "notes": result.notes, "stopped": result.stopped, "not_asked": result.not_asked,
+                    "ended": str(result.ended) if result.ended else None})  # fmt: skip
         return
     for line in result.notes:
         click.echo(line)
     for name, problems in result.problems.items():
         for problem in problems:
             click.echo(f"{name}: {problem}")
-    fields = sum(map(len, result.filled.values()))
+    if result.ended:
+        click.echo(f"{result.ended}. That would go for every song.")
+    fields, left = sum(map(len, result.filled.values())), len(result.not_asked)
     click.echo(f"{result.folder}: {len(result.filled)} songs asked about, {fields} fields filled, "
-               f"{len(result.kept)} songs kept, {len(result.problems)} with problems.")  # fmt: skip
-    if result.stopped:
+               f"{len(result.kept)} songs kept, {len(result.problems)} with problems"
+               f"{f', {left} not asked' if left else ''}.")  # fmt: skip
+    if result.ended:
+        click.echo("The same command goes on with those not asked.")
+    elif result.stopped:
         click.echo("Stopped; the same command goes on from there.")
     elif result.problems:
         click.echo("The same command tries those with problems again.")

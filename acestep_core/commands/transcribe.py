@@ -15,6 +15,11 @@ from acestep_core.registry import registry
 @click.option("--transcriber", required=True, type=PluginName("transcribers"), metavar="NAME",
               help="Transcriber plugin. See: plugins list --kind transcribers.")  # fmt: skip
 @click.option("--language", metavar="CODE", help="The language that is sung, such as en; a hint.")
+@click.option(
+    "--add-tags",
+    is_flag=True,
+    help="Put [Verse], [Chorus] and the like into lyrics that are there, without changing a word.",
+)
 @folder_options("lyrics")
 @plugin_choices
 @click.pass_obj

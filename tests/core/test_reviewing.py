@@ -8,7 +8,7 @@ import pytest
 from acestep_core import Dataset, Song, UserError, Value
 from acestep_core.reviewing import accept, items_of, review_items, set_by_user
 from acestep_core.scan import scan_folder
-from acestep_core.sidecars import Marks, Policy, read_marks, write_labels
+from acestep_core.sidecars import Marks, Policy, read_marks, write_labels, write_tagged
 from acestep_core.testing.fakes import write_wav
 
 GIVEN = {
@@ -234,3 +234,23 @@ def test_what_else_a_value_may_be_is_kept_until_a_person_gives_another(song):
 def test_songs_with_problems_are_left_out(song):
     song.path.with_suffix(".json").write_text('{"bpm": "fast"}')
     assert fields(song, everything=True) == []
+
+
+@pytest.mark.parametrize(
+    "decided", [lambda s: accept(s, "lyrics"), lambda s: set_by_user(s, "lyrics", "[Verse]\nmine")]
+)
+def test_section_tags_of_a_plugin_need_a_person_whose_words_they_stand_in(song, decided):
+    set_by_user(song, "lyrics", "mine")
+    write_tagged(again(song), "[Chorus]\nmine", "ears")
+    (item,) = review_items(song.path.parent, fields=("lyrics",))
+    assert item.why == ("lyrics: the section tags are from ears: check them",)
+    decided(item.song)
+    assert "lyrics" not in fields(song)
+
+
+def test_words_that_were_accepted_are_that_persons_while_their_tags_wait_for_one(song):
+    accept(song, "lyrics")
+    write_tagged(again(song), "[Chorus]\nRain\non me", "ears")
+    assert read_marks(again(song)).giver(again(song), "lyrics") is None
+    (item,) = review_items(song.path.parent, fields=("lyrics",))
+    assert item.why == ("lyrics: the section tags are from ears: check them",)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from acestep_core import UserError
+from acestep_core import FatalError, UserError
 from acestep_core.services import LONGEST_ASKED_S, Call, Service
 from acestep_core.testing.fakes import Provider, fake_provider
 
@@ -58,6 +58,12 @@ def test_what_cannot_get_better_is_asked_once(status: int, provider: Provider, s
     provider.answer(status, {"error": {"message": "no good"}})
     assert f"{status}: no good" in refusal(service).problem
     assert len(provider.received) == 1 and not service.waits
+
+
+def test_an_error_all_songs_would_meet_is_told_apart_from_one_of_this_song(provider: Provider, service: Service):
+    provider.answer(404, {"error": {"message": "gone"}})
+    assert isinstance(refusal(service), FatalError)
+    assert not isinstance(refusal(service, of_song=True), FatalError)
 
 
 def test_it_waits_as_long_as_the_service_asks(provider: Provider, service: Service):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from acestep_core import Song, UserError
+from acestep_core import Song, UserError, process_folder
 from acestep_core.testing.fakes import Provider, fake_provider, write_wav
 from acestep_plugins.gemini.annotator import GeminiAnnotator
 from acestep_plugins.gemini.transcriber import GeminiTranscriber
@@ -175,20 +175,31 @@ def test_tags_alone_are_no_lyrics(lyrics: str, provider: Provider, make, song: P
     assert make().transcribe(song).text == ""
 
 
-def test_tags_are_added_to_lyrics(provider: Provider, make):
+def test_tags_are_added_to_lyrics_after_listening(provider: Provider, make, song: Path):
     provider.answer(200, says(lyrics=TAGGED))
-    assert make().add_tags(LYRICS) == TAGGED
-    assert LYRICS in asked(provider)["contents"][0]["parts"][0]["text"]
+    assert make().add_tags(song, LYRICS) == TAGGED
+    audio, prompt = asked(provider)["contents"][0]["parts"]
+    assert base64.b64decode(audio["inlineData"]["data"]) == song.read_bytes() and LYRICS in prompt["text"]
+    assert asked(provider)["generationConfig"]["responseJsonSchema"]["required"] == ["lyrics"]
 
 
 @pytest.mark.parametrize("changed", [
     TAGGED.replace("roof", "rooftop"), TAGGED.replace("Sun", "sun"), TAGGED + "\nla", TAGGED.replace("(oh)\n", ""),
-    TAGGED.replace("[Chorus]", "[Chorus]\n[never sung]"), "[Verse]", "", None, 3,
+    TAGGED.replace("[Chorus]", "[Chorus]\n[never sung]"), TAGGED.replace("roof\n", "roof "), "[Verse]", "",
 ])  # fmt: skip
-def test_tags_that_come_with_changed_words_are_refused(changed: Any, provider: Provider, make):
+def test_tags_that_come_with_changed_words_are_refused(changed: str, provider: Provider, make, song: Path):
     provider.answer(200, says(lyrics=changed))
-    with pytest.raises(UserError, match="changed words of rain.mp3"):
-        make().add_tags(LYRICS, "rain.mp3")
+    with pytest.raises(UserError, match="changed words"):
+        make().add_tags(song, LYRICS)
+
+
+@pytest.mark.parametrize("answer", [{"lyrics": None}, {"lyrics": 3}, {}])
+def test_an_answer_without_lyrics_is_told(answer: dict, provider: Provider, make, song: Path):
+    provider.answer(200, says(**answer))
+    with pytest.raises(UserError, match="without lyrics"):
+        make().transcribe(song)
+    with pytest.raises(UserError, match="without lyrics"):
+        make().add_tags(song, LYRICS)
 
 
 def test_the_annotator_asks_for_what_is_wanted_and_is_not_sure_of_itself(provider: Provider, make, song: Path):
@@ -223,3 +234,18 @@ def test_refusals_name_service_and_song(status: int, provider: Provider, make, s
     with pytest.raises(UserError) as caught:
         make().transcribe(song)
     assert "Gemini" in caught.value.problem and "my song.wav" in caught.value.problem and KEY not in str(caught.value)
+
+
+def test_a_folders_lyrics_get_tags_once_and_a_changed_answer_leaves_the_file_alone(
+    provider: Provider, make, song: Path
+):
+    lyrics = song.with_suffix(".lyrics.txt")
+    lyrics.write_text(LYRICS, encoding="utf-8")
+    provider.answer(200, says(lyrics=TAGGED.replace("roof", "rooftop")))
+    provider.answer(200, says(lyrics=TAGGED))
+    refused = process_folder(song.parent, transcriber=make(), add_tags=True)
+    assert "changed words" in str(refused.problems[song.name][0]) and lyrics.read_text() == LYRICS
+    assert process_folder(song.parent, transcriber=make(), add_tags=True).filled == {song.name: ("lyrics",)}
+    assert lyrics.read_text() == TAGGED + "\n" and len(provider.received) == 2
+    assert process_folder(song.parent, transcriber=make(), add_tags=True).kept == [song.name]
+    assert len(provider.received) == 2

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from acestep_core import UserError
+from acestep_core.languages import language_code
 from acestep_core.testing.fakes import Provider, fake_provider, write_wav
 from acestep_plugins.transcribers.elevenlabs import ElevenLabs
-from acestep_plugins.transcribers.languages import language_code
 from acestep_plugins.transcribers.openai import OpenAi
 
 KEY = "Sk-Very-Secret-1"
@@ -214,8 +214,8 @@ def test_languages_are_understood_by_name_and_code(said: str | None, code: str |
 
 
 def test_every_language_of_the_model_is_known_and_no_other():
+    from acestep_core.languages import _CODES
     from acestep_core.prompts import LANGUAGES
-    from acestep_plugins.transcribers.languages import _CODES
 
     assert set(_CODES.values()) == set(LANGUAGES) - {"unknown"}
     assert all(language_code(code) == code for code in set(_CODES.values()))

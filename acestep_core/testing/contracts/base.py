@@ -15,7 +15,7 @@ from acestep_core.registry import registry
 
 HEAVY = (
     "torch", "torchaudio", "numpy", "scipy", "transformers", "diffusers", "peft", "lycoris", "safetensors",
-    "soundfile", "soxr", "mlx", "gradio",
+    "soundfile", "soxr", "mlx", "gradio", "faster_whisper", "ctranslate2",
 )  # fmt: skip
 
 

@@ -8,7 +8,9 @@ import pytest
 from acestep_core.api import Transcript, Value
 from acestep_core.audio import probe
 from acestep_core.data import CHECKS, FIELDS, Song
+from acestep_core.errors import UserError
 from acestep_core.files import content_id
+from acestep_core.section_tags import with_tags, words_of
 from acestep_core.testing.contracts.base import PluginContract, refuses
 from acestep_core.testing.fakes import write_wav
 
@@ -44,6 +46,14 @@ class TranscriberContract(PluginContract):
     def test_a_missing_file_is_told_in_a_sentence(self, made: Any, tmp_path: Path) -> None:
         refuses(lambda: made.transcribe(tmp_path / "gone.wav"))
 
+    def test_adding_tags_changes_no_word_or_is_refused_in_a_sentence(self, made: Any, audio: Path) -> None:
+        try:
+            tagged = with_tags("la la\nlo", made.add_tags(audio, "la la\nlo"), made.name)
+        except UserError as e:
+            assert e.problem.strip()
+        else:
+            assert words_of(tagged) == ["la", "la", "lo"]
+
     def test_the_song_is_left_alone(self, made: Any, audio: Path) -> None:
         before = _state(audio)
         made.transcribe(audio)
@@ -78,8 +88,6 @@ class AnnotatorContract(PluginContract):
         assert set(made.annotate(_song(write_wav(tmp_path / "silence.wav", hz=0.0)), self.fields)) <= set(self.fields)
 
     def test_a_missing_file_is_told_in_a_sentence_or_needs_no_file(self, made: Any, song: Song) -> None:
-        from acestep_core.errors import UserError
-
         song.path.unlink()
         try:
             assert set(made.annotate(song, self.fields)) <= set(self.fields)

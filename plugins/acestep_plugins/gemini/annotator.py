@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from acestep_core import Annotator, Song, Value, hookimpl
 from acestep_core.prompts import LANGUAGES
-from acestep_plugins.gemini.generate import LARGEST_FILE_BYTES, Gemini
+from acestep_plugins.gemini.generate import LARGEST_FILE_BYTES, LONGEST_S, Gemini
 
 if TYPE_CHECKING:
     from acestep_core.uploads import Estimate, Limits
 
 LISTEN = "Listen to this recording and describe the music as the schema says, from what can be heard alone."
-LONGEST_S = 9 * 3600.0  # one prompt takes 9.5 hours of audio
 SCHEMA: dict[str, dict[str, Any]] = {
     "caption": {
         "type": "string",

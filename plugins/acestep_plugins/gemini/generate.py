@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from acestep_core.uploads import Piece
 
 LARGEST_FILE_BYTES = 2_000_000_000  # of the Files API
+LONGEST_S = 9 * 3600.0  # one prompt takes 9.5 hours of audio
 TOKENS_PER_MINUTE = 32 * 60  # of audio
 USD_PER_TOKEN = {"gemini-3.8-flash": 0.75e-6}  # of input, until the end of 2026; what it writes comes on top
 FIRST_POLL_S, LONGEST_POLL_S = 0.5, 8.0
@@ -78,8 +79,9 @@ class Gemini(Remote):
 
         def session() -> Call:
             """A new one for each try: the old one would go on where the connection broke."""
-            return Call("POST", self._session(piece, song), song, file=piece.path, mime=piece.mime,
-                        headers={"X-Goog-Upload-Command": "upload, finalize", "X-Goog-Upload-Offset": "0"})  # fmt: skip
+            headers = {"X-Goog-Upload-Command": "upload, finalize", "X-Goog-Upload-Offset": "0"}
+            address = self._session(piece, song)
+            return Call("POST", address, song, headers, file=piece.path, mime=piece.mime, of_song=True)
 
         entry = self.service.json(session).get("file")
         if not isinstance(entry, dict) or not re.fullmatch(r"files/[\w-]+", str(entry.get("name"))):
@@ -113,12 +115,12 @@ class Gemini(Remote):
                 raise UserError(f"Gemini did not get {song} ready within {self.timeout_s:g} s", "run it again later")
             self.service.sleep(wait_s)
             waited_s, wait_s = waited_s + wait_s, min(2 * wait_s, LONGEST_POLL_S)
-            entry = self.service.json(Call("GET", f"{self.api}/{entry['name']}", song))
+            entry = self.service.json(Call("GET", f"{self.api}/{entry['name']}", song, of_song=True))
         return str(entry.get("uri") or f"{self.base_url.rstrip('/')}/{self.api}/{entry['name']}")
 
     def _delete(self, name: str, song: str) -> None:
         try:
-            self.service.send(Call("DELETE", f"{self.api}/{name}", song))
+            self.service.send(Call("DELETE", f"{self.api}/{name}", song, of_song=True))
         except UserError:
             pass  # Google deletes it after 48 hours; the answer has been paid for and is kept
 

@@ -1,13 +1,13 @@
 """Lyrics with section tags from Gemini, and tags for lyrics that have none."""
 
-import re
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from acestep_core import Transcriber, Transcript, UserError, hookimpl, option
 from acestep_core.prompts import LANGUAGES
-from acestep_plugins.gemini.generate import LARGEST_FILE_BYTES, Gemini
+from acestep_core.section_tags import with_tags, words_of
+from acestep_plugins.gemini.generate import LARGEST_FILE_BYTES, LONGEST_S, Gemini
 
 if TYPE_CHECKING:
     from acestep_core.uploads import Estimate, Limits
@@ -19,13 +19,8 @@ LISTEN = (
     "words you cannot hear and do not complete the lyrics from memory."
 )
 TAG = (
-    "Here are the lyrics of a song. Give them back with a tag such as [Intro], [Verse], [Chorus], [Bridge] or "
+    "Here are the lyrics of this recording. Give them back with a tag such as [Intro], [Verse], [Chorus], [Bridge] or "
     "[Outro] on a line of its own before each section. Change, add or remove nothing else, not even mistakes.\n\n"
-)
-_TAG = re.compile(
-    r"\[(intro|verse|pre-?chorus|chorus|post-?chorus|refrain|hook|bridge|interlude|instrumental|inst|solo|break|"
-    r"breakdown|build-?up|drop|outro|end)\b[^\]]*\]",
-    re.IGNORECASE,
 )
 
 
@@ -40,17 +35,18 @@ class GeminiTranscriber(Gemini, Transcriber):
         hint = f" The language is probably '{language}'." if language in LANGUAGES and language != "unknown" else ""
         with prepared(audio, self.limits()) as pieces:
             answers = [self.ask(LISTEN + hint, _schema("lyrics", "language"), audio.name, p) for p in pieces]
-        texts = [str(a.get("lyrics") or "").strip() for a in answers]
+        texts = [_lyrics_of(a, audio.name) for a in answers]
         codes = Counter(c for a in answers if (c := a.get("language")) in LANGUAGES and c != "unknown")
-        text = "\n\n".join(t for t in texts if _words(t))
+        text = "\n\n".join(t for t in texts if words_of(t))
         return Transcript(text, codes.most_common(1)[0][0] if codes else None)
 
-    def add_tags(self, lyrics: str, song: str = "the lyrics") -> str:
+    def add_tags(self, audio: Path, lyrics: str) -> str:
         """The lyrics with section tags. Raises `UserError` if the model changed a word."""
-        tagged = self.ask(TAG + lyrics, _schema("lyrics"), song).get("lyrics")
-        if not isinstance(tagged, str) or _words(tagged) != _words(lyrics):
-            raise UserError(f"Gemini changed words of {song} while tagging, so its answer is refused", "run it again")
-        return tagged.strip()
+        from acestep_core.uploads import Limits, prepared
+
+        with prepared(audio, Limits(LARGEST_FILE_BYTES, LONGEST_S)) as pieces:
+            answer = self.ask(TAG + lyrics, _schema("lyrics"), audio.name, pieces[0])
+        return with_tags(lyrics, _lyrics_of(answer, audio.name), self.title)
 
     def limits(self) -> "Limits":
         from acestep_core.uploads import Limits
@@ -70,9 +66,11 @@ def _schema(*names: str) -> dict:
     return {"type": "object", "properties": properties, "required": list(names)}
 
 
-def _words(lyrics: str) -> list[str]:
-    """The words without section tags; any other line in brackets counts as words."""
-    return [w for line in lyrics.splitlines() if not _TAG.fullmatch(line.strip()) for w in line.split()]
+def _lyrics_of(answer: dict[str, Any], song: str) -> str:
+    lyrics = answer.get("lyrics")
+    if not isinstance(lyrics, str):
+        raise UserError(f"Gemini answered for {song} without lyrics", "run it again, or another model")
+    return lyrics.strip()
 
 
 @hookimpl

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from acestep_core import Transcriber, Transcript, UserError, option
+from acestep_core.languages import language_code
 from acestep_core.services import Remote
-from acestep_plugins.transcribers.languages import language_code
 from acestep_plugins.transcribers.lines import Token, joined, lines_of
 
 if TYPE_CHECKING:
