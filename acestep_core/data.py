@@ -17,6 +17,7 @@ OVERRIDES: tuple[Override | None, ...] = (None, "caption", "genre")
 SPLITS: tuple[Split, ...] = ("train", "validation")
 FIELDS = ("caption", "genre", "lyrics", "bpm", "keyscale", "timesignature", "language")
 BPM_RANGE = (30, 300)  # ACE-Step 1.5 vocabulary, acestep/constants.py
+MOST_REPEATS = 10_000  # an epoch's order is a list in memory
 SHORTEST_S, LONGEST_S = MIN_FRAMES / FRAME_RATE_HZ, 600.0  # of the model; constants.py, conditioning_target.py
 
 
@@ -37,7 +38,8 @@ class Song:
 
     `lyrics` is "" when none are known; `sources` says per field where the value came from. `confidence` has the
     fields that a plugin gave and how sure it was; `reviewed` names those whose value a person has accepted. `split` is
-    None while nobody has said which songs are held out: all are trained on.
+    None while nobody has said which songs are held out: all are trained on. An epoch of training shows the song
+    `repeats` times.
     """
 
     path: Path
@@ -57,6 +59,7 @@ class Song:
     custom_tag: str = ""
     prompt_override: Override | None = None
     split: Split | None = None
+    repeats: int = 1
     sources: dict[str, str] = field(default_factory=dict)
     confidence: dict[str, float | None] = field(default_factory=dict)
     reviewed: list[str] = field(default_factory=list)

@@ -36,10 +36,20 @@ class Dataset:
         return cls(songs, metadata, problems)
 
     @classmethod
-    def open(cls, source: str | Path, txt: TxtMeaning = "lyrics") -> "Dataset":
-        """A folder is scanned, a .json file is loaded."""
+    def open(cls, source: str | Path, txt: TxtMeaning | None = None, *, kohya: bool = False) -> "Dataset":
+        """A folder is scanned, a dataset.json is loaded; a dataset TOML and metadata JSON or JSONL are read as Kohya's.
+
+        `kohya` reads the numbers in `N_name` folders as repeats. `txt` None means lyrics in a plain folder, and is an
+        error where Kohya's files leave open what a bare {stem}.txt is.
+        """
+        from acestep_core.kohya.sources import open_kohya, with_kohya_note  # they build on this module
+
+        dataset = open_kohya(Path(source), txt, kohya)
+        if dataset is not None:
+            return dataset
+        txt = txt or "lyrics"
         to_load = str(source).lower().endswith(".json") and not Path(source).is_dir()
-        return cls.load(source) if to_load else cls.scan(source, txt)
+        return cls.load(source) if to_load else with_kohya_note(cls.scan(source, txt), Path(source))
 
     def save(self, path: str | Path) -> None:
         """Write the reference's schema plus fields of ours, which it ignores. Songs with problems are left out."""

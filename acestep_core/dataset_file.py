@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from acestep_core.data import CHECKS, INSTRUMENTAL, OVERRIDES, SPLITS, Problem, Song
+from acestep_core.data import CHECKS, INSTRUMENTAL, MOST_REPEATS, OVERRIDES, SPLITS, Problem, Song
 from acestep_core.errors import UserError, raise_all
 from acestep_core.files import decode_text, write_json
 from acestep_core.scan import read_header
@@ -128,6 +128,9 @@ def _song(sample: dict[str, Any], path: Path) -> Song:
     song.reviewed = [n for n in CHECKS if n in reviewed and n in song.sources]
     song.custom_tag = str(sample.get("custom_tag") or "")
     song.prompt_override = _choice(song, sample, "prompt_override", OVERRIDES)
+    song.repeats = 1 if sample.get("repeats") is None else sample["repeats"]
+    if type(song.repeats) is not int or not 1 <= song.repeats <= MOST_REPEATS:
+        song.problems.append(Problem(f"repeats is {song.repeats!r}", f"use a whole number from 1 to {MOST_REPEATS}"))
     song.split = _choice(song, sample, "split", (None, *SPLITS))
     return song
 
@@ -171,4 +174,5 @@ def _sample(song: Song, all_instrumental: bool | None) -> dict[str, Any]:
         "confidence": song.confidence,
         "reviewed": song.reviewed,
         "split": song.split,
+        "repeats": song.repeats,
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from acestep_core.data import Split
+from acestep_core.data import MOST_REPEATS, Split
 from acestep_core.errors import UserError
 from acestep_core.files import text_id, write_arrays, write_json
 from acestep_core.parts import EncodedSong
@@ -32,6 +32,8 @@ class EncodedSet:
         try:
             manifest = json.loads(path.read_text(encoding="utf-8"))
             names = [s["file"] for s in manifest["songs"]]
+            if not all(type(r) is int and 1 <= r <= MOST_REPEATS for r in map(_repeats, manifest["songs"])):
+                raise ValueError("repeats are whole numbers")
         except FileNotFoundError:
             raise UserError(f"{folder} holds no {MANIFEST}", f"run: acestep-core encode SONGS --out {folder}") from None
         except (ValueError, KeyError, TypeError) as e:
@@ -59,6 +61,11 @@ class EncodedSet:
         return [s["id"] for s in self.manifest["songs"]]
 
     @property
+    def order(self) -> Sequence[int]:
+        """The index of each song, as often as one epoch shows it: 0, 1, 1, 1, 2."""
+        return [i for i, song in enumerate(self.manifest["songs"]) for _ in range(_repeats(song))]
+
+    @property
     def inputs(self) -> str:
         """Names the audio and texts all songs were encoded from."""
         return text_id(*(s.get("inputs", s["id"]) for s in self.manifest["songs"]))
@@ -70,6 +77,10 @@ class EncodedSet:
         entry = self.manifest["songs"][index]
         arrays, _ = read_song(self.folder / entry["file"])
         return EncodedSong(entry["id"], entry["name"], arrays["latents"], arrays["condition"])
+
+
+def _repeats(entry: Mapping[str, Any]) -> int:
+    return entry.get("repeats", 1)
 
 
 def song_file(folder: Path, song_id: str) -> Path:

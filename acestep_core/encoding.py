@@ -1,6 +1,6 @@
 """Turns songs into training data: codec latents and the same condition that generation would use."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from acestep_core.dataset import Dataset
 from acestep_core.encoded import FORMAT, MANIFEST, read_header, read_song, song_file, write_manifest, write_song
 from acestep_core.errors import UserError
 from acestep_core.files import text_id
+from acestep_core.kohya.subsets import without_variants
 from acestep_core.model import PARTS, Model
 from acestep_core.observers import Observers
 from acestep_core.options import option
@@ -75,20 +76,23 @@ def encode(
     settings: EncodeSettings | None = None,
     *,
     plugins: Registry | None = None,
+    ignore: Collection[str] = (),
     on_song: Callable[[Done], None] = lambda done: None,
 ) -> EncodeResult:
-    """Encode every usable song of a folder, dataset.json or `Dataset` into `out`.
+    """Encode every usable song of a folder, dataset.json, dataset TOML or `Dataset` into `out`.
 
+    A dataset that asks for what training does not do is refused, unless `ignore` names it; the manifest says so.
     What is already there from the same inputs is kept; a song that fails is told and left out. The manifest is
     written last and lists exactly the songs that are ready.
     """
     settings = settings or EncodeSettings()
     dataset = source if isinstance(source, Dataset) else Dataset.open(source)
+    ignored = without_variants(dataset, ignore)
     folder = _folder(Path(out))
     observers = Observers((plugins or registry()).manager)
     called = names(dataset.songs)
     result = EncodeResult(folder, problems={called[s.path]: s.problems for s in dataset.songs if s.problems})
-    result.warnings = [
+    result.warnings = [*ignored] + [
         f"{n}: no lyrics though it has a voice, encoded as instrumental" for n in dataset.without_words()
     ]
     works = [_work(song, called[song.path], caption, model, settings) for song, caption in dataset.captions()]
@@ -103,7 +107,7 @@ def encode(
         if done.what == "encoded":
             observers.notify("acestep_song", song=done.song, folder=folder)
         on_song(done)
-    write_manifest(folder, [_entry(w, folder) for w in ready], _about(model, settings))
+    write_manifest(folder, [_entry(w, folder) for w in ready], _about(model, settings, ignored))
     return result
 
 
@@ -224,8 +228,9 @@ def _entry(work: _Work, folder: Path) -> dict[str, Any]:
     file = song_file(folder, work.song.id).name
     return {"id": work.song.id, "file": file, "name": work.name, "caption": work.caption,
             "duration_s": round(work.song.duration_s, 3), "inputs": text_id(work.audio_key, work.text_key),
-            "split": work.song.split}  # fmt: skip
+            "split": work.song.split, "repeats": work.song.repeats}  # fmt: skip
 
 
-def _about(model: Model, settings: EncodeSettings) -> dict[str, Any]:
-    return {"model": {"variant": model.info.variant, "hashes": model.hashes}, "settings": asdict(settings)}
+def _about(model: Model, settings: EncodeSettings, ignored: Sequence[str]) -> dict[str, Any]:
+    about = {"model": {"variant": model.info.variant, "hashes": model.hashes}, "settings": asdict(settings)}
+    return about | ({"ignored": list(ignored)} if ignored else {})

@@ -97,7 +97,10 @@ class EncodedSong:
 
 @dataclass(frozen=True)
 class TrainJob:
-    """Everything a backend needs to train; `load` reads one encoded song by index."""
+    """Everything a backend needs to train; `load` reads one encoded song by index.
+
+    One epoch shows the songs whose indices are in `order`, shuffled; a song that repeats is there as often.
+    """
 
     run: "Run"
     settings: "TrainSettings"
@@ -105,6 +108,7 @@ class TrainJob:
     sampler: "TimestepSampler"
     dit: DitPart
     songs: Sequence[str]
+    order: Sequence[int]
     load: Callable[[int], EncodedSong]
     steps: int
     resume_from: Path | None

@@ -30,18 +30,18 @@ class Scan:
     notes: list[str] = field(default_factory=list)
 
 
-def scan_folder(folder: Path, txt: TxtMeaning = "lyrics") -> Scan:
+def scan_folder(folder: Path, txt: TxtMeaning = "lyrics", *, recursive: bool = True) -> Scan:
     """Every audio file below `folder` with its labels. Per field: `{stem}.json` > `*.csv` > `{stem}.caption.txt`.
 
     Lyrics are in the first of `{stem}.lyrics.txt`, `.txt`, `.lrc`, `.srt`, `.vtt` that holds words.
 
     `txt` says what a bare `{stem}.txt` is; its fields, if it holds such, stand between JSON and CSV. Hidden files and
-    folders are passed over.
+    folders are passed over, all folders if not `recursive`.
     """
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}", "give the folder that holds your songs")
     found = Scan()
-    files = sorted(_visible_files(folder, found))
+    files = sorted(_visible_files(folder, found, recursive))
     paths = [p for p in files if p.suffix.lower() in EXTENSIONS]
     if not paths:
         found.notes.append(f"{folder} holds no audio: {', '.join(EXTENSIONS)} files are read")
@@ -62,12 +62,12 @@ def scan_folder(folder: Path, txt: TxtMeaning = "lyrics") -> Scan:
     return found
 
 
-def _visible_files(folder: Path, found: Scan) -> Iterator[Path]:
+def _visible_files(folder: Path, found: Scan, recursive: bool) -> Iterator[Path]:
     def tell(e: OSError) -> None:
         found.problems.append(Problem(f"{e.filename} cannot be opened ({e.strerror})", "check its permissions"))
 
     for root, folders, names in os.walk(folder, onerror=tell):
-        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        folders[:] = sorted(f for f in folders if recursive and not f.startswith("."))
         yield from (Path(root) / name for name in names if not name.startswith("."))
 
 

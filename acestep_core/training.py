@@ -4,6 +4,7 @@ import math
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -21,13 +22,15 @@ from acestep_core.parts import Step, TrainJob
 from acestep_core.registry import Registry, registry
 from acestep_core.run import Run
 
+EPOCHS = 100
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings:
     """How to train; what to train is the adapter's business."""
 
     steps: int | None = option(None, "optimizer steps; give this or epochs", ge=1)
-    epochs: int | None = option(None, "passes over all songs; 100 unless steps are given", ge=1)
+    epochs: int | None = option(None, f"passes over all songs; {EPOCHS} unless steps are given", ge=1)
     batch_size: int = option(1, "songs per forward pass", ge=1)
     accumulation: int = option(1, "batches per optimizer step", ge=1)
     learning_rate: float | None = option(None, "peak rate; the adapter's own when not given", gt=0, le=1)
@@ -84,7 +87,7 @@ def train(
     songs = _trained_on(encoded)
     made_adapter = plugins.make("adapters", adapter, options.get("adapter"))
     made_sampler = plugins.make("samplers", sampler, options.get("sampler"))
-    settings = _resolved(settings or TrainSettings(), len(songs), made_adapter.learning_rate)
+    settings = _resolved(settings or TrainSettings(), len(songs.order), made_adapter.learning_rate)
     _check_model(songs, model)
     names = {"adapters": adapter, "samplers": sampler}
     record = _record(settings, made_adapter, made_sampler, model, encoded, names, plugins)
@@ -99,6 +102,7 @@ def train(
             sampler=made_sampler,
             dit=model.dit,
             songs=songs.names,
+            order=songs.order,
             load=songs.load,
             steps=settings.steps,
             resume_from=checkpoint,
@@ -168,13 +172,24 @@ def _record(
         "adapter": {"name": used[0].qualified, **adapter.options()},
         "sampler": {"name": used[1].qualified, **sampler.options()},
         "model": {"variant": model.info.variant, "hash": model.hashes["dit"]},
-        "data": {"songs": songs.ids, "inputs": songs.inputs, "held_out": encoded.part("validation").ids},
+        "data": {
+            "songs": songs.ids,
+            "inputs": songs.inputs,
+            "held_out": encoded.part("validation").ids,
+            **_repeats(songs),
+        },  # fmt: skip
         "paths": {"encoded": str(songs.folder.resolve()), "model": str(model.info.folder.resolve())},
         "backend": {"name": model.backend.name, **model.backend.options()},
         "plugins": provenance.origins([*used, *backends[:1]], plugins),
         "extensions": provenance.extensions(plugins),
         "versions": provenance.versions(),
     }
+
+
+def _repeats(songs: EncodedSet) -> dict[str, Any]:
+    """Per song how often an epoch shows it; nothing if all are shown once."""
+    counts = Counter(songs.order)
+    return {"repeats": [counts[i] for i in range(len(songs))]} if len(songs.order) > len(songs) else {}
 
 
 def _resumed(run: Run, sampler: TimestepSampler) -> tuple[int, Path | None]:
@@ -211,13 +226,18 @@ def _driven(model: Model, job: TrainJob, observers: Observers, resumed: int, on_
     return last
 
 
-def _resolved(settings: TrainSettings, songs: int, rate: float) -> TrainSettings:
+def planned_steps(shown: int, settings: TrainSettings) -> int:
+    """Optimizer steps of a run whose epochs show so many songs, repeats counted."""
+    per_step = settings.batch_size * settings.accumulation
+    return settings.steps or math.ceil(shown * (settings.epochs or EPOCHS) / per_step)
+
+
+def _resolved(settings: TrainSettings, shown: int, rate: float) -> TrainSettings:
     errors = check_values(settings, "train")
     if settings.steps is not None and settings.epochs is not None:
         errors.append(UserError("--steps and --epochs say the same thing twice", "give one of them"))
     raise_all(errors, "The settings")
-    per_step = settings.batch_size * settings.accumulation
-    steps = settings.steps or math.ceil(songs * (settings.epochs or 100) / per_step)
+    steps = planned_steps(shown, settings)
     rate = rate if settings.learning_rate is None else settings.learning_rate
     return replace(settings, steps=steps, epochs=None, learning_rate=rate)
 

@@ -44,7 +44,7 @@ def follow(document, folder):
         if language == "console":
             for line in text.splitlines():
                 run(line.removeprefix("$ "), folder)
-        elif language == "python" and "file=" in rest:
+        elif "file=" in rest:
             (folder / rest.split("file=")[1].strip()).write_text(text, encoding="utf-8")
         elif language == "python":
             (folder / "example.py").write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""acestep-core dataset save | load | export"""
+"""acestep-core dataset save | load | check | export"""
 
 import sys
 from collections import Counter
@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from acestep_core.commands.choices import txt_choice
+from acestep_core.commands import dataset_check
 from acestep_core.commands.scan import show
+from acestep_core.commands.sources import source_options
 from acestep_core.console import Ticker
 from acestep_core.data import OVERRIDES, names, usable
 from acestep_core.dataset import Dataset
@@ -22,10 +23,13 @@ def command() -> None:
     """Save, load, check and export datasets, in the reference's schema and others."""
 
 
+command.add_command(dataset_check.command)
+
+
 @command.command("save")
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), default=Path("dataset.json"), show_default=True)
-@txt_choice
+@source_options
 @click.option("--name", help="Name of the dataset; the folder's if not given.")
 @click.option("--trigger", help="Tag put into every caption.")
 @click.option("--trigger-position", type=click.Choice(POSITIONS), help="[default: prepend]")
@@ -39,14 +43,14 @@ def command() -> None:
 @click.option("--validation", type=click.FloatRange(0, 0.9), help="Share of the songs to hold out from training.")
 @click.option("--split-seed", type=click.IntRange(0), default=0, show_default=True, help="Draws the songs held out.")
 @click.option("--split-again", is_flag=True, help="Draw all anew, also songs that have a side.")
-def save(source: Path, out: Path, txt: str, prompts: tuple[str, ...], triggers: tuple[str, ...],
+def save(source: Path, out: Path, txt: str | None, kohya: bool, prompts: tuple[str, ...], triggers: tuple[str, ...],
          validation: float | None, split_seed: int, split_again: bool, **given: Any) -> None:  # fmt: skip
     """Write the songs of SOURCE to a file that the reference and this program read.
 
     If SOURCE is such a file itself, its settings stay but for those given here. Songs that belong together (the same
     recording, file name or lyrics) are held out together.
     """
-    dataset = Dataset.open(source, txt)
+    dataset = Dataset.open(source, txt, kohya=kohya)
     settings = {"custom_tag": given.pop("trigger"), "tag_position": given.pop("trigger_position"), **given}
     dataset.metadata |= {k: value for k, value in settings.items() if value is not None}
     _set(dataset, prompts, "prompt_override")
@@ -107,10 +111,10 @@ def load(file: Path, as_json: bool) -> None:
               help="csv: a table like Key-BPM-Finder's. audiofolder: a folder for Hugging Face datasets.")  # fmt: skip
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True)
 @click.option("--link", is_flag=True, help="Hard links in place of copies of the audio.")
-@txt_choice
-def export_command(source: Path, kind: str, out: Path, link: bool, txt: str) -> None:
+@source_options
+def export_command(source: Path, kind: str, out: Path, link: bool, txt: str | None, kohya: bool) -> None:
     """Write the songs of SOURCE for other programs. Songs with problems are left out."""
-    dataset = Dataset.open(source, txt)
+    dataset = Dataset.open(source, txt, kohya=kohya)
     ticker = Ticker("export", len(usable(dataset.songs)))
     written = export(dataset, out, kind, link=link, on_song=lambda done, total, name: ticker.update(done, name))
     called = names(dataset.songs)

@@ -1,6 +1,7 @@
 """acestep-core encode"""
 
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ from acestep_core.commands.choices import (
     plugin_choices,
     settings_options,
     taking_part,
-    txt_choice,
 )
+from acestep_core.commands.dataset_check import ignored
+from acestep_core.commands.sources import repeats_told, source_options
 from acestep_core.console import Ticker, print_json
 from acestep_core.dataset import Dataset
 from acestep_core.encoding import Done, EncodeResult, EncodeSettings, encode
 from acestep_core.errors import UserError
+from acestep_core.kohya.subsets import without_variants
 from acestep_core.registry import registry
 
 
@@ -29,41 +32,50 @@ from acestep_core.registry import registry
 @click.argument("source", type=click.Path(path_type=Path))
 @model_choices
 @click.option("--out", type=click.Path(path_type=Path), default=Path("encoded"), show_default=True)
-@txt_choice
+@source_options
+@click.option("--ignore", help="Go on without these keys of a dataset TOML, which training does not do: a,b.")
 @settings_options(EncodeSettings)
 @plugin_choices
 @extension_choice
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 @click.pass_obj
-def command(config: dict[str, Any], source: Path, model: Path, variant: str | None, backend: str, out: Path, txt: str,
-            pairs: tuple[str, ...], extensions: tuple[str, ...], as_json: bool, **given: Any) -> None:  # fmt: skip
-    """Encode the songs of SOURCE (a folder or dataset.json) into --out.
+def command(config: dict[str, Any], source: Path, model: Path, variant: str | None, backend: str, out: Path,
+            txt: str | None, kohya: bool, ignore: str | None, pairs: tuple[str, ...], extensions: tuple[str, ...],
+            as_json: bool, **given: Any) -> None:  # fmt: skip
+    """Encode the songs of SOURCE (a folder, dataset.json or dataset TOML) into --out.
 
     What is already there from the same inputs is kept, so a stopped run is gone on with by the same command. Exit
     code 1 if a song could not be encoded; the others are ready.
     """
     heard = extension_tables(extensions, ("backend",))
     options = chosen_options(pairs, config, registry(), {"backend": ("backends", backend)} | heard)
-    dataset = Dataset.open(source, txt)
+    dataset = Dataset.open(source, txt, kohya=kohya)
+    without_variants(dataset, ignored(ignore))  # told before the model is read
     opened = open_model(model, variant, backend, options["backend"])
     for problem in dataset.problems:
         click.echo(f"Problem: {problem}", err=True)
+    for line in repeats_told(dataset):
+        click.echo(line, err=True)
+    for note in dataset.notes:
+        click.echo(f"note: {note}", err=True)
     with taking_part({name: options[table] for table, (_, name) in heard.items()}, ("acestep_song",), "encode"):
-        result = run(dataset, opened, out, made(EncodeSettings, given))
+        result = run(dataset, opened, out, made(EncodeSettings, given), ignored(ignore))
     report(result, as_json)
     if not (result.encoded or result.kept):
         raise UserError(f"No song of {source} was encoded", f"see: acestep-core scan {source}")
     sys.exit(1 if result.problems or dataset.problems else 0)
 
 
-def run(dataset: Dataset, model: Any, out: Path, settings: EncodeSettings) -> EncodeResult:
+def run(
+    dataset: Dataset, model: Any, out: Path, settings: EncodeSettings, ignore: Collection[str] = ()
+) -> EncodeResult:
     """Encode with progress on stderr."""
     ticker = Ticker("encode", len([s for s in dataset.songs if not s.problems]))
 
     def tell(done: Done) -> None:
         ticker.update(done.number, f"{done.song.path.name} {done.what}")
 
-    return encode(dataset, model, out, settings, on_song=tell)
+    return encode(dataset, model, out, settings, ignore=ignore, on_song=tell)
 
 
 def report(result: EncodeResult, as_json: bool = False) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from acestep_core.commands.choices import txt_choice
+from acestep_core.commands.sources import repeats_told, source_options
 from acestep_core.console import clock, print_json, table
 from acestep_core.data import FIELDS, Song, names, usable
 from acestep_core.dataset import Dataset
@@ -18,14 +18,14 @@ UNREVIEWED = "?"
 @click.command("scan")
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-@txt_choice
-def command(source: Path, as_json: bool, txt: str) -> None:
-    """Show the songs in SOURCE (a folder or dataset.json): labels, where they come from, problems.
+@source_options
+def command(source: Path, as_json: bool, txt: str | None, kohya: bool) -> None:
+    """Show the songs in SOURCE (a folder, dataset.json or dataset TOML): labels, where they come from, problems.
 
     Labels come, per field, from {stem}.json, then *.csv, then {stem}.caption.txt; lyrics from {stem}.lyrics.txt,
     then {stem}.txt, .lrc, .srt or .vtt. Exit code 1 if a song has a problem; the others can be used.
     """
-    dataset = Dataset.open(source, txt)
+    dataset = Dataset.open(source, txt, kohya=kohya)
     show(dataset, as_json)
     sys.exit(1 if dataset.problems or any(s.problems for s in dataset.songs) else 0)
 
@@ -43,6 +43,8 @@ def show(dataset: Dataset, as_json: bool) -> None:
             click.echo(f"{called[song.path]}: {line}")
     for line in (*dataset.problems, *dataset.notes):
         click.echo(str(line))
+    for line in repeats_told(dataset):
+        click.echo(line)
     unreviewed = Counter(name for s in dataset.songs for name in s.unreviewed)
     if unreviewed:
         fields = ", ".join(f"{name} {unreviewed[name]}" for name in FIELDS if unreviewed[name])
@@ -72,7 +74,7 @@ def _as_json(dataset: Dataset) -> dict[str, Any]:
     songs = []
     for s in dataset.songs:
         fields = ("id", "duration_s", "rate_hz", "channels", "caption", "genre", "lyrics", "bpm", "keyscale",
-                  "timesignature", "language", "labelled", "instrumental", "sources", "confidence",
+                  "timesignature", "language", "repeats", "labelled", "instrumental", "sources", "confidence",
                   "reviewed", "unreviewed", "notes")  # fmt: skip
         songs.append({"path": str(s.path), **{f: getattr(s, f) for f in fields},
                       "problems": [{"text": p.text, "remedy": p.remedy} for p in s.problems]})  # fmt: skip

@@ -77,7 +77,7 @@ def run(
 
     def start(job: TrainJob) -> None:
         resumed = int(job.resume_from.name.removeprefix("step-")) if job.resume_from else 0
-        click.echo(f"{'Going on after step ' + str(resumed) if resumed else 'Training'}: {len(job.songs)} songs, "
+        click.echo(f"{'Going on after step ' + str(resumed) if resumed else 'Training'}: {_songs(job)}, "
                    f"{job.steps} steps, {job.adapter!r}, {job.sampler!r}", err=True)  # fmt: skip
         held_out = job.run.settings()["data"]["held_out"]
         if held_out:
@@ -85,6 +85,11 @@ def run(
 
     with taking_part({PROGRESS: {}} if extensions is None else extensions, HOOKS, "train"):
         return train(encoded, model, out=out, settings=settings, on_start=start, **rest)
+
+
+def _songs(job: TrainJob) -> str:
+    shown = f", {len(job.order)} an epoch with repeats" if len(job.order) > len(job.songs) else ""
+    return f"{len(job.songs)} songs{shown}"
 
 
 def report(result: TrainResult, as_json: bool = False) -> None:

@@ -16,7 +16,7 @@ SAMPLE_KEYS = [
     "id", "audio_path", "filename", "caption", "genre", "lyrics", "raw_lyrics", "formatted_lyrics", "bpm", "keyscale",
     "timesignature", "duration", "language", "is_instrumental", "custom_tag", "labeled", "prompt_override",
 ]  # fmt: skip
-OURS = ["sources", "confidence", "reviewed", "split"]
+OURS = ["sources", "confidence", "reviewed", "split", "repeats"]
 SAMPLE_TYPES = {"bpm": int, "duration": int, "is_instrumental": bool, "labeled": bool, "prompt_override": type(None)}
 WALTZ = "harbour_waltz.flac"
 

@@ -1,7 +1,7 @@
 """The training loop. All randomness is a function of (seed, step), so a resumed run repeats and misses nothing."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,7 @@ class _Loop:
         generator = torch.Generator().manual_seed(derived_seed(self.settings.seed, f"step {step}"))
         count = self.settings.batch_size * self.settings.accumulation
         times = self.job.sampler.sample(rule.stratified(count, generator)).tolist()
-        chosen = [_song_at((step - 1) * count + i, len(self.job.songs), self.settings.seed) for i in range(count)]
+        chosen = [_song_at((step - 1) * count + i, self.job.order, self.settings.seed) for i in range(count)]
         self.optimizer.zero_grad(set_to_none=True)
         losses = [self._backward(index, t, count, generator) for index, t in zip(chosen, times, strict=True)]
         norm = self._gradient_norm(losses, chosen, step)
@@ -92,7 +92,7 @@ class _Loop:
         self.optimizer.step()
         self.step = step
         self.job.sampler.observe(times, losses)
-        epoch = (step - 1) * count // len(self.job.songs) + 1
+        epoch = (step - 1) * count // len(self.job.order) + 1
         return Step(step, sum(losses) / count, rate, norm, tuple(times), tuple(losses), epoch)
 
     def _backward(self, index: int, t: float, count: int, generator: torch.Generator) -> float:
@@ -157,11 +157,11 @@ def _inputs(dit: Any, song: EncodedSong) -> tuple[torch.Tensor, torch.Tensor, to
     return data, torch.from_numpy(song.condition).to(context.device), context
 
 
-def _song_at(position: int, songs: int, seed: int) -> int:
+def _song_at(position: int, order: Sequence[int], seed: int) -> int:
     """Index of the song at a position of the endless stream of shuffled epochs."""
-    epoch, place = divmod(position, songs)
+    epoch, place = divmod(position, len(order))
     generator = torch.Generator().manual_seed(derived_seed(seed, f"epoch {epoch}"))
-    return int(torch.randperm(songs, generator=generator)[place])
+    return order[int(torch.randperm(len(order), generator=generator)[place])]
 
 
 def _adamw(parameters: list[torch.Tensor], settings: Any) -> torch.optim.Optimizer:
