@@ -19,6 +19,7 @@ COMMANDS = {
     "transcribe": ("transcribe", "Find the lyrics of the songs of a folder."),
     "annotate": ("annotate", "Find captions, tempo, key and more for the songs of a folder."),
     "review": ("review", "Look through what plugins gave: accept, correct, play; or as a spreadsheet."),
+    "tags": ("tags", "Edit, count and check the tags in captions, with undo."),
     "dataset": ("dataset", "Save, load, check and export datasets."),
     "encode": ("encode", "Turn songs into training data."),
     "train": ("train", "Train an adapter on encoded songs."),
