@@ -1,10 +1,11 @@
 """Audio files in and out: read in blocks to 48 kHz stereo, written in blocks, never with partial results."""
 
 import math
-from collections.abc import Iterator
+import os
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from acestep_core.errors import UserError
 
@@ -13,8 +14,10 @@ if TYPE_CHECKING:
 
 EXTENSIONS = (".wav", ".mp3", ".flac", ".ogg", ".opus")
 RATE_HZ = 48_000
+SILENCE = 1e-6  # the peak below which the reference calls a file silent, handler/io_audio.py
 _STREAMED = 2**31 - 2**16  # a WAV written to a pipe declares about this many bytes, or more, or none
 _NO_LENGTH = 2**63 - 1  # SF_COUNT_MAX, what libsndfile says of a FLAC written to a pipe
+_OGG_PAGE = 65_307  # bytes of the longest, RFC 3533
 _BLOCK_S = 1  # libvorbis overflows its stack on one long write (python-soundfile issue 396)
 _FORMATS = {
     ".wav": ("WAV", "PCM_16"),
@@ -40,39 +43,88 @@ class AudioInfo:
 
 def probe(path: Path) -> AudioInfo:
     """The header of an audio file. Raises `UserError` for what cannot be used."""
-    import soundfile
-
     if not path.is_file():
         raise UserError("the file is missing", "check its path")
-    if path.stat().st_size == 0:
+    with path.open("rb") as file:
+        return probe_open(path, file)
+
+
+def probe_open(path: Path, file: BinaryIO) -> AudioInfo:
+    """`probe` of a file that is open already, in which the marks of a cut are looked for."""
+    import soundfile
+
+    if file.seek(0, os.SEEK_END) == 0:
         raise UserError("the file is empty", "export or copy it again")
     try:
-        info = soundfile.info(str(path))
+        with soundfile.SoundFile(str(path)) as f:
+            info = AudioInfo(f.frames, f.samplerate, f.channels)
     except (soundfile.LibsndfileError, OSError) as e:
         raise UserError(f"it is no readable {path.suffix} audio", "export it again as .wav or .flac") from e
     if info.channels > 2:
         raise UserError(f"it has {info.channels} channels", "mix it down to stereo")
-    if info.frames <= 0 or info.samplerate <= 0:
+    if info.frames <= 0 or info.rate_hz <= 0:
         raise UserError("it holds no sound", "export or copy it again")
     if info.frames == _NO_LENGTH:
         raise UserError("its header does not say how long it is", "export it again to a file, not through a pipe")
-    declared, present = _riff_bytes(path)
-    if present < 0.99 * declared and declared < _STREAMED:
-        raise _cut_off(info.duration, info.duration * declared / present)
-    return AudioInfo(info.frames, info.samplerate, info.channels)
+    _check_end(file, info)
+    return info
 
 
-def _riff_bytes(path: Path) -> tuple[int, int]:
-    """(declared, present) bytes of sound in a WAV, else zeros. libsndfile takes what is present without a word."""
-    with path.open("rb") as f:
-        if f.read(4) == b"RIFF":
-            f.seek(12)
-            while len(head := f.read(8)) == 8:
-                size = int.from_bytes(head[4:], "little")
-                if head[:4] == b"data":
-                    return size, path.stat().st_size - f.tell()
-                f.seek(size + size % 2, 1)
+def _check_end(file: BinaryIO, info: AudioInfo) -> None:
+    """libsndfile takes the sound that is there of a WAV or Ogg file without a word."""
+    file.seek(0)
+    start = file.read(4)
+    if start == b"RIFF":
+        declared, present = _riff_bytes(file)
+        if present < 0.99 * declared and declared < _STREAMED:
+            raise _cut_off(info.duration_s, info.duration_s * declared / present)
+    elif start == b"OggS" and ogg_end(file).cut_off:
+        raise UserError("it is cut off in the middle of an Ogg page", "copy it again")
+
+
+def _riff_bytes(file: BinaryIO) -> tuple[int, int]:
+    """(declared, present) bytes of sound in a WAV, zeros if it has none."""
+    file.seek(12)
+    while len(head := file.read(8)) == 8:
+        size = int.from_bytes(head[4:], "little")
+        if head[:4] == b"data":
+            start = file.tell()
+            return size, file.seek(0, os.SEEK_END) - start
+        file.seek(size + size % 2, 1)
     return 0, 0
+
+
+@dataclass(frozen=True)
+class OggEnd:
+    """How an Ogg file ends: in the middle of a page, or without the flag that says that the stream ends."""
+
+    cut_off: bool
+    says_end: bool
+
+
+def ogg_end(file: BinaryIO) -> OggEnd:
+    """The last page of an open Ogg file."""
+    file.seek(max(0, file.seek(0, os.SEEK_END) - 2 * _OGG_PAGE))
+    tail = file.read()
+    page = tail[max(0, tail.rfind(b"OggS")) :]
+    lengths = page[27 : 27 + page[26]] if len(page) > 27 else b""
+    return OggEnd(not lengths or len(page) < 27 + page[26] + sum(lengths), len(page) > 5 and bool(page[5] & 4))
+
+
+def says_where_it_ends(file: BinaryIO) -> bool:
+    """False for an Ogg stream without its last page and for an MP3 without a Xing, Info or VBRI header.
+
+    libsndfile then goes by the pages that are there, or by the size of the file.
+    """
+    file.seek(0)
+    start = file.read(10)
+    if start[:4] == b"OggS":
+        return ogg_end(file).says_end
+    tag = start[:3] == b"ID3"
+    mp3 = tag or (start[:1] == b"\xff" and start[1:2] >= b"\xe0")
+    file.seek(10 + sum(byte << shift for byte, shift in zip(start[6:], (21, 14, 7, 0), strict=False)) if tag else 0)
+    head = file.read(2048)
+    return not mp3 or head[:4] == b"fLaC" or any(mark in head for mark in (b"Xing", b"Info", b"VBRI"))
 
 
 def _cut_off(found_s: float, declared_s: float) -> UserError:
@@ -112,17 +164,22 @@ def _resampled(path: Path, info: AudioInfo, rate_hz: int) -> Iterator["np.ndarra
     import soxr
 
     stream = soxr.ResampleStream(info.rate_hz, rate_hz, 2, dtype="float32")
-    decoded = 0
-    for block in _decoded(path, info):
-        decoded += len(block)
+    frames = 0
+    for block in decoded(path, info):
+        frames += len(block)
         yield stream.resample_chunk(block)
-    declared = info.frames
-    if decoded < declared - max(0.01 * declared, 0.2 * info.rate_hz):
-        raise _cut_off(decoded / info.rate_hz, info.duration_s)
+    check_complete(frames, info)
     yield stream.resample_chunk(np.zeros((0, 2), np.float32), last=True)
 
 
-def _decoded(path: Path, info: AudioInfo) -> Iterator["np.ndarray"]:
+def check_complete(frames: int, info: AudioInfo) -> None:
+    """Raises `UserError` if fewer frames were decoded than the header says."""
+    if frames < info.frames - max(0.01 * info.frames, 0.2 * info.rate_hz):
+        raise _cut_off(frames / info.rate_hz, info.duration_s)
+
+
+def decoded(path: Path, info: AudioInfo) -> Generator["np.ndarray", None, None]:
+    """The file at its own rate as float32 blocks [S, 2] of ten seconds; mono is doubled."""
     import numpy as np
     import soundfile
 

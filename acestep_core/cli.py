@@ -16,6 +16,8 @@ from acestep_core.console import errors_shown
 # name -> (module, what --help says); a command's module is imported when it is used
 COMMANDS = {
     "scan": ("scan", "Show what a folder of songs holds and what is wrong with it."),
+    "lyrics": ("lyrics", "Show and write lyrics without the times in them."),
+    "recode": ("recode", "Make text files of other encodings UTF-8."),
     "transcribe": ("transcribe", "Find the lyrics of the songs of a folder."),
     "annotate": ("annotate", "Find captions, tempo, key and more for the songs of a folder."),
     "review": ("review", "Look through what plugins gave: accept, correct, play; or as a spreadsheet."),

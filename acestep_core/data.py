@@ -20,6 +20,8 @@ BPM_RANGE = (30, 300)  # ACE-Step 1.5 vocabulary, acestep/constants.py
 MOST_REPEATS = 10_000  # an epoch's order is a list in memory
 SHORTEST_S, LONGEST_S = MIN_FRAMES / FRAME_RATE_HZ, 600.0  # of the model; constants.py, conditioning_target.py
 
+_HALF = re.compile("[\ud800-\udfff]")
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -36,10 +38,10 @@ class Problem:
 class Song:
     """A piece of music: the audio file and its labels.
 
-    `lyrics` is "" when none are known; `sources` says per field where the value came from. `confidence` has the
-    fields that a plugin gave and how sure it was; `reviewed` names those whose value a person has accepted. `split` is
-    None while nobody has said which songs are held out: all are trained on. An epoch of training shows the song
-    `repeats` times.
+    `title` and `artist` stand in the file's tags and are no part of prompts. `lyrics` is "" when none are known;
+    `sources` says per field where the value came from. `confidence` has the fields that a plugin gave and how sure it
+    was; `reviewed` names those whose value a person has accepted. `split` is None while nobody has said which songs are
+    held out: all are trained on. An epoch of training shows the song `repeats` times.
     """
 
     path: Path
@@ -102,7 +104,7 @@ def _text(value: Any) -> str:
 
 def _is_unicode(text: str) -> bool:
     """False for the halves of surrogate pairs, which JSON can spell but no file or tokenizer takes."""
-    return not any("\ud800" <= c <= "\udfff" for c in text)
+    return _HALF.search(text) is None
 
 
 def _bpm(value: Any) -> int:

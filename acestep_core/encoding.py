@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from acestep_core import prompts
-from acestep_core.audio import read_stereo
+from acestep_core.audio import SILENCE, read_stereo
 from acestep_core.data import LONGEST_S, SHORTEST_S, Problem, Song, names
 from acestep_core.dataset import Dataset
 from acestep_core.encoded import FORMAT, MANIFEST, read_header, read_song, song_file, write_manifest, write_song
@@ -20,9 +20,6 @@ from acestep_core.registry import Registry, registry
 
 if TYPE_CHECKING:
     import numpy as np
-
-
-_SILENCE = 1e-6  # as the reference tells silence, handler/io_audio.py
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +159,7 @@ def _latents(work: _Work, model: Model, folder: Path, settings: EncodeSettings) 
         return None if same_text else read_song(song_file(folder, work.song.id))[0]["latents"]
     _check_length(work.song.duration_s, settings)
     wave = read_stereo(work.song.path)
-    if max(wave.max(), -wave.min()) < _SILENCE:
+    if max(wave.max(), -wave.min()) < SILENCE:
         raise UserError("it is silent from start to end", "export it again, or leave it out")
     return model.codec.encode(wave, int(text_id(work.song.id, str(settings.seed)), 16))
 

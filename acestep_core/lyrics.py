@@ -14,6 +14,7 @@ from acestep_core.api import Segment
 
 TIMED = (".lrc", ".srt", ".vtt")
 _STAMP = re.compile(r"\[\s*((?:\d{1,2}:)?\d{1,3}:\d{1,2}(?:[.,:]\d{1,3})?)\s*\]")  # [mm:ss.xx]
+_STAMPS = re.compile(rf"(?:\s*{_STAMP.pattern})+")
 _WORD = re.compile(r"<\s*(?:\d{1,2}:)?\d{1,3}:\d{1,2}(?:[.,:]\d{1,3})?\s*>")  # <mm:ss.xx> of enhanced LRC and WebVTT
 _HEADER = re.compile(
     r"\s*\[(?:ar|ti|al|au|lr|by|re|ve|la|length|offset|tool|id|encoding|#)\s*:[^\]]*\]\s*", re.IGNORECASE
@@ -37,6 +38,8 @@ class Cleaned:
 
 def has_times(text: str) -> bool:
     """Whether there is a stamp, a cue or a header for `clean_lyrics` to remove."""
+    if ":" not in text and "WEBVTT" not in text.upper():
+        return False
     return bool(_STAMP.search(text) or _WORD.search(text)) or any(
         _ARROW.fullmatch(line) or _HEADER.fullmatch(line) or _VTT.fullmatch(line) for line in text.splitlines()
     )
@@ -45,7 +48,7 @@ def has_times(text: str) -> bool:
 def clean_lyrics(text: str) -> Cleaned:
     """The words alone: no times, headers, cue numbers, notes or markup, and no run of blank lines.
 
-    Cleaning what is clean changes nothing.
+    A line with several times stands at each of them. Cleaning what is clean changes nothing.
     """
     removed: list[str] = []
     while (after := _once(text, removed)) != text:  # what an entity such as &lt; hid may be markup itself
@@ -72,8 +75,26 @@ def parse_timed(text: str) -> list[Segment]:
 def _once(text: str, removed: list[str]) -> str:
     lines = text.lstrip("\ufeff").splitlines()
     subtitles = any(_ARROW.fullmatch(line) or _VTT.fullmatch(line) for line in lines)
+    lines = lines if subtitles else _unfolded(lines)
     words = [_words(line, subtitles, removed) for line in _without_cues(lines, removed)]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(w for w in words if w is not None)).strip()
+
+
+def _unfolded(lines: list[str]) -> list[str]:
+    """Compressed .lrc written out: a line with several times before it is sung at each, in the order of times.
+
+    Lines without a time, such as a section tag, go with the line below them.
+    """
+    stamps = [_STAMP.findall(run[0]) if (run := _STAMPS.match(line)) else [] for line in lines]
+    if max(map(len, stamps), default=0) < 2:
+        return lines
+    sung: list[tuple[float, list[str]]] = []
+    above: list[str] = []
+    for line, times in zip(lines, stamps, strict=True):
+        words = line[_STAMPS.match(line).end() :] if times else line
+        sung += [(_seconds(_COLON.sub(r"\1.\2", t)), [*above, f"[{t}]{words}"]) for t in times]
+        above = [] if times else [*above, line]
+    return [line for _, group in sorted(sung, key=lambda each: each[0]) for line in group] + above
 
 
 def _without_cues(lines: list[str], removed: list[str]) -> Iterator[str]:

@@ -5,6 +5,7 @@ mark, or changed since, is a person's.
 """
 
 import json
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +15,8 @@ from typing import Any
 from acestep_core.api import Plugin, Value
 from acestep_core.data import CHECKS, FIELDS, Song
 from acestep_core.errors import UserError
-from acestep_core.files import decode_text, text_id, write_json, write_text
+from acestep_core.files import read_text, text_id, write_json, write_text
+from acestep_core.listing import composed
 
 MARKS = "acestep"
 SECTION_TAGS = "section_tags"  # beside the fields, for tags a plugin put into lyrics that are somebody else's
@@ -79,7 +81,7 @@ class Marks:
 
     def _stands(self, song: Song, name: str) -> bool:
         """Whether the value that was marked is still the song's."""
-        return value_id(getattr(song, name)) in self.ids.get(name, "").split()
+        return name in self.ids and value_id(getattr(song, name)) in self.ids[name].split()
 
     def as_json(self) -> dict[str, Any]:
         """In a fixed order, so that the same marks are the same bytes."""
@@ -147,7 +149,7 @@ def is_share(value: Any) -> bool:
 def mark_song(song: Song, marks: Marks) -> None:
     """Show in the song who gave its values. A guess that nobody has looked at becomes a note."""
     song.reviewed = [n for n in FIELDS if marks.accepted(song, n)]
-    for name in [n for n in FIELDS if marks.giver(song, n)]:
+    for name in [n for n in FIELDS if n in marks.ids and marks.giver(song, n)]:
         sure = marks.confidence.get(name)
         song.confidence[name] = sure
         song.sources[name] = source_of(marks.sources[name], sure)
@@ -162,8 +164,12 @@ def source_of(plugin: str, confidence: float | None) -> str:
 
 
 def sidecar(audio: Path, ending: str) -> Path:
-    """`song.mp3` -> `song{ending}` beside it."""
-    return Path(f"{audio.with_suffix('')}{ending}")
+    """`song.mp3` -> `song{ending}` beside it; the file that is there, if only its accents are spelt in another way."""
+    path = Path(f"{audio.with_suffix('')}{ending}")
+    if path.name.isascii() or path.exists():
+        return path
+    same = [n for n in os.listdir(path.parent) if composed(n) == composed(path.name)]
+    return path.with_name(same[0]) if same else path
 
 
 def read_marks(song: Song) -> Marks:
@@ -233,11 +239,9 @@ def beats_caption_txt(content: Mapping[str, Any], song: Song) -> bool:
 
 def read_sidecar(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(decode_text(path.read_bytes()) or "{}")
+        content = json.loads(read_text(path) or "{}")
     except FileNotFoundError:
         return {}
-    except UserError as e:
-        raise UserError(f"{path.name} {e.problem}", "save it again as UTF-8") from None
     except (ValueError, RecursionError) as e:
         raise UserError(f"{path.name} is no valid JSON ({e})", "correct or delete it") from None
     if not isinstance(content, dict):

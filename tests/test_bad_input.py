@@ -30,7 +30,7 @@ AT_SCAN = {
     "three.wav": "it has 3 channels",
     "latin.wav": "latin.lyrics.txt is not UTF-8",
     "shift.wav": "shift.lyrics.txt is not UTF-8",
-    "utf16.wav": "utf16.lyrics.txt is UTF-16",
+    "utf16.wav": "utf16.lyrics.txt is no text file, probably UTF-16",
     "broken.wav": "broken.json is no valid JSON",
     "list.wav": "list.json holds no JSON object",
     "number.wav": "NaN is not a JSON number",
@@ -75,7 +75,7 @@ def _write_bad_audio(folder: Path) -> None:
 def _write_bad_texts(folder: Path) -> None:
     for name, text, encoding in (
         ("bom.lyrics.txt", "Regen über Köln", "utf-8-sig"), ("latin.lyrics.txt", "Regen über Köln", "latin-1"),
-        ("shift.lyrics.txt", "夜の電車", "shift-jis"), ("utf16.lyrics.txt", "Regen", "utf-16"),
+        ("shift.lyrics.txt", "夜の電車", "shift-jis"), ("utf16.lyrics.txt", "Regen", "utf-16-le"),
         ("tempo.csv", "File;BPM\nbom.wav;90\n", "utf-8-sig"), ("bom.json", "{}", "utf-8"),
         ("broken.json", '{"bpm": 90', "utf-8"), ("list.json", "[90]", "utf-8"),
         ("number.json", '{"bpm": NaN}', "utf-8"),

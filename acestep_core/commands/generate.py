@@ -20,7 +20,7 @@ from acestep_core.commands.choices import (
 )
 from acestep_core.console import Ticker, clock, print_json
 from acestep_core.errors import UserError
-from acestep_core.files import decode_text
+from acestep_core.files import read_text
 from acestep_core.generation import Clip, GenerateRequest, Progress, UsedAdapter, generate, record_path
 from acestep_core.observers import Observers
 from acestep_core.options import options_of
@@ -95,11 +95,9 @@ def _lyrics(file: Path, given: dict[str, Any]) -> str:
     if given.get("lyrics"):
         raise UserError("--lyrics and --lyrics-file say the same thing twice", "give one of them")
     try:
-        return decode_text(file.read_bytes()).strip()
+        return read_text(file).strip()
     except OSError as e:
         raise UserError(f"{file} cannot be read ({e.strerror})", "check the path") from e
-    except UserError as e:
-        raise UserError(f"{file} {e.problem}", "save it again as UTF-8") from e
 
 
 def _from_record(source: Path, given: dict[str, Any], adapters: tuple[Path, ...], lyrics_file: Path | None) -> Any:

@@ -2,15 +2,23 @@
 
 import sys
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
+from acestep_core.commands.choices import PluginName, open_model
 from acestep_core.commands.sources import repeats_told, source_options
-from acestep_core.console import clock, print_json, table
+from acestep_core.config import plugin_options
+from acestep_core.console import Ticker, clock, print_json, table
 from acestep_core.data import FIELDS, Song, names, usable
 from acestep_core.dataset import Dataset
+from acestep_core.findings import note_lengths
+from acestep_core.inspection import Sound, inspect_songs
+
+STOPPED = 130  # as a shell reports a program ended by Ctrl-C
 
 UNREVIEWED = "?"
 
@@ -19,21 +27,44 @@ UNREVIEWED = "?"
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @source_options
-def command(source: Path, as_json: bool, txt: str | None, kohya: bool) -> None:
+@click.option("--deep", is_flag=True, help="Decode every file: cut off, silent, clipped, mono in stereo.")
+@click.option("--jobs", type=click.IntRange(1), help="Files decoded at a time by --deep.  [default: processors]")
+@click.option("--model", type=click.Path(path_type=Path), help="Folder with the checkpoints, to count tokens exactly.")
+@click.option("--variant", help="Which model, when that folder holds several.")
+@click.option("--backend", default="pt", show_default=True, type=PluginName("backends"), metavar="NAME",
+              help="Backend plugin that counts with --model.")  # fmt: skip
+@click.pass_obj
+def command(config: dict[str, Any], source: Path, as_json: bool, txt: str | None, kohya: bool, deep: bool,
+            jobs: int | None, model: Path | None, variant: str | None, backend: str) -> None:  # fmt: skip
     """Show the songs in SOURCE (a folder, dataset.json or dataset TOML): labels, where they come from, problems.
 
-    Labels come, per field, from {stem}.json, then *.csv, then {stem}.caption.txt; lyrics from {stem}.lyrics.txt,
-    then {stem}.txt, .lrc, .srt or .vtt. Exit code 1 if a song has a problem; the others can be used.
+    Labels come, per field, from {stem}.json, then *.csv, then {stem}.caption.txt, then the tags inside the file;
+    lyrics from {stem}.lyrics.txt, then {stem}.txt, .lrc, .srt or .vtt, then the tags. A song with a problem is left
+    out by everything, one with notes is used. Exit code 1 if a song has a problem, 130 if Ctrl-C stopped --deep.
     """
+    count = None
+    if model is not None:
+        count = open_model(model, variant, backend, plugin_options(config, "backends", backend)).text.count
     dataset = Dataset.open(source, txt, kohya=kohya)
-    show(dataset, as_json)
+    sounds = _listen(dataset, jobs) if deep else {}
+    note_lengths(dataset.captions(), count)
+    show(dataset, as_json, sounds)
     sys.exit(1 if dataset.problems or any(s.problems for s in dataset.songs) else 0)
 
 
-def show(dataset: Dataset, as_json: bool) -> None:
-    """The table or JSON of a dataset."""
+def _listen(dataset: Dataset, jobs: int | None) -> Mapping[Path, Sound]:
+    ticker = Ticker("listened to", len(usable(dataset.songs)))
+    try:
+        return inspect_songs(dataset.songs, jobs, lambda song, number, total: ticker.update(number, song.path.name))
+    except KeyboardInterrupt:
+        click.echo("\nStopped; nothing was written.", err=True)
+        sys.exit(STOPPED)
+
+
+def show(dataset: Dataset, as_json: bool, sounds: Mapping[Path, Sound] | None = None) -> None:
+    """The table or JSON of a dataset; `sounds` are what listening measured, by path."""
     if as_json:
-        print_json(_as_json(dataset))
+        print_json(_as_json(dataset, sounds or {}))
         return
     columns = ("song", "length", "lyrics", "labelled", "bpm", "key", "metre", "lang", "caption", "problems")
     called = names(dataset.songs)
@@ -70,13 +101,14 @@ def marked(song: Song, name: str, shown: Any = None) -> str:
     return f"{'' if value is None else value}{UNREVIEWED if name in song.unreviewed else ''}"
 
 
-def _as_json(dataset: Dataset) -> dict[str, Any]:
+def _as_json(dataset: Dataset, sounds: Mapping[Path, Sound]) -> dict[str, Any]:
     songs = []
     for s in dataset.songs:
-        fields = ("id", "duration_s", "rate_hz", "channels", "caption", "genre", "lyrics", "bpm", "keyscale",
-                  "timesignature", "language", "repeats", "labelled", "instrumental", "sources", "confidence",
-                  "reviewed", "unreviewed", "notes")  # fmt: skip
-        songs.append({"path": str(s.path), **{f: getattr(s, f) for f in fields},
+        fields = ("id", "duration_s", "rate_hz", "channels", "title", "artist", "caption", "genre", "lyrics", "bpm",
+                  "keyscale", "timesignature", "language", "repeats", "labelled", "instrumental", "sources",
+                  "confidence", "reviewed", "unreviewed", "notes")  # fmt: skip
+        sound = {"sound": asdict(sounds[s.path])} if s.path in sounds else {}
+        songs.append({"path": str(s.path), **{f: getattr(s, f) for f in fields}, **sound,
                       "problems": [{"text": p.text, "remedy": p.remedy} for p in s.problems]})  # fmt: skip
     problems = [{"text": p.text, "remedy": p.remedy} for p in dataset.problems]
     return {"metadata": dataset.metadata, "songs": songs, "problems": problems, "notes": dataset.notes}

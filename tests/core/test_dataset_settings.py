@@ -28,10 +28,10 @@ def test_the_save_command_keeps_settings_that_are_not_given(songs_dir, tmp_path,
 
 def test_the_save_command_says_what_it_left_out(songs_dir, tmp_path, cli):
     (songs_dir / "harbour_waltz.json").write_text('{"bpm": 0}')
-    (songs_dir / "key_bpm.csv").write_bytes("File;Größe".encode("utf-16"))
+    (songs_dir / "key_bpm.csv").write_bytes("File;Größe".encode("cp1252"))
     ended = cli("dataset", "save", songs_dir, "-o", tmp_path / "a.json")
     assert ended.code == 1 and "5 songs" in ended.out
-    assert f"left out {WALTZ}: bpm 0" in ended.err and "key_bpm.csv is UTF-16" in ended.err
+    assert f"left out {WALTZ}: bpm 0" in ended.err and "key_bpm.csv is not UTF-8" in ended.err
 
 
 def test_songs_without_lyrics_are_what_the_dataset_says(songs_dir, tmp_path):

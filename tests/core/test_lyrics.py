@@ -47,10 +47,17 @@ you &amp; me
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (LRC, "[Verse]\nRain on the roof\nand on me\n\n[Chorus]\nSing"),
+        (LRC, "[Verse]\nRain on the roof\nand on me\n\n[Chorus]\nSing\n\n[Chorus]\nSing"),
         (SRT, "Rain on the roof\n\nand on me\nstill"),
         (VTT, "Rain on the roof\n\nyou & me"),
         ("[01:02]a\n[01:02.3]b\n[01:02.34]c\n[01:02.345]d\n[1:02:33]e", "a\nb\nc\nd\ne"),
+        ("[00:05][00:01.5]twice\n[00:03]once\n[00:09.00] [00:07.00]later", "twice\nonce\ntwice\nlater\nlater"),
+        (
+            "[ti:x]\n[Verse]\n[00:02]la\n[Chorus]\n[00:04][00:08]li\n[00:06]lo\n(end)",
+            "[Verse]\nla\n[Chorus]\nli\nlo\n[Chorus]\nli\n(end)",
+        ),
+        ("[00:09]not sorted\n[00:01]when each\n[00:05]has one time", "not sorted\nwhen each\nhas one time"),
+        ("[00:01.00]word [00:01.50]by [00:02.00]word", "word by word"),
         ("a\n\n\n\n\nb\n", "a\n\nb"),
         ("[by:me]\n[length: 03:20]\n[#: note]\nwords", "words"),
         (SRT.replace("\n", "\r\n"), "Rain on the roof\n\nand on me\nstill"),

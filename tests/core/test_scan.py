@@ -1,51 +1,16 @@
 """Which files of a songs folder are read, which label wins, and what is said about values that cannot be used."""
 
-import os
 import shutil
-from collections.abc import Callable
-from json import dumps
-from pathlib import Path
 
-import numpy as np
 import pytest
 import soundfile
+from scanned import only, said
 
 from acestep_core import UserError
-from acestep_core.audio import EXTENSIONS, write_audio
+from acestep_core.audio import EXTENSIONS
 from acestep_core.data import SHORTEST_S, Song
 from acestep_core.files import content_id
 from acestep_core.scan import decode_text, scan_folder
-
-AddSong = Callable[..., Path]
-_count = iter(range(1_000_000))
-
-
-@pytest.fixture
-def add(tmp_path: Path) -> AddSong:
-    """add("a.wav", json={...}, caption="...", lyrics="...", txt="...") writes a short song and its text files."""
-
-    def write(name: str, json: object = None, **texts: str) -> Path:
-        path = tmp_path / name
-        wave = np.random.default_rng(next(_count)).uniform(-0.1, 0.1, (2, 4800)).astype(np.float32)
-        write_audio(path, wave)
-        endings = {"caption": ".caption.txt", "lyrics": ".lyrics.txt", "txt": ".txt"}
-        for kind, text in texts.items():
-            path.with_suffix(endings[kind]).write_text(text, encoding="utf-8")
-        if json is not None:
-            path.with_suffix(".json").write_text(dumps(json), encoding="utf-8")
-        return path
-
-    return write
-
-
-def only(folder: Path, **options: str) -> Song:
-    songs = scan_folder(folder, **options).songs
-    assert len(songs) == 1
-    return songs[0]
-
-
-def said(song: Song) -> str:
-    return "\n".join(map(str, song.problems))
 
 
 def test_all_five_kinds_of_audio_are_found_in_nested_folders(add, tmp_path):
@@ -57,12 +22,6 @@ def test_all_five_kinds_of_audio_are_found_in_nested_folders(add, tmp_path):
     assert EXTENSIONS == (".wav", ".mp3", ".flac", ".ogg", ".opus")
     assert {s.path.suffix.lower() for s in songs} == set(EXTENSIONS)
     assert [s.path for s in songs] == sorted(s.path for s in songs) and [s.problems for s in songs] == [[]] * 6
-
-
-def test_hidden_files_and_folders_are_passed_over(add, tmp_path):
-    add("._song.wav"), add(".trash/old.wav"), add("song.wav")
-    (tmp_path / ".trash" / "old.csv").write_text("File,BPM\nsong.wav,99\n")
-    assert only(tmp_path).bpm is None
 
 
 def test_lyrics_txt_comes_before_txt(add, tmp_path):
@@ -98,65 +57,6 @@ def test_every_json_field_is_read_and_others_are_noted(add, tmp_path):
     song = only(tmp_path)
     assert {k: getattr(song, k) for k in fields} == fields and song.language == "ja"
     assert "song.json: not used here: artist, mood" in song.notes
-
-
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_a_csv_may_have_any_delimiter_a_bom_and_columns_in_any_case(add, tmp_path, delimiter):
-    lines = [["Artist", "fIlE", "BPM ", "KEY"], ["someone", "song.wav", "92", "Cm"]]
-    text = "\r\n".join(delimiter.join(line) for line in lines)
-    (tmp_path / "key_bpm.CSV").write_text(text, encoding="utf-8-sig")
-    add("song.wav", caption="stays")
-    song = only(tmp_path)
-    assert (song.bpm, song.keyscale, song.caption) == (92, "C minor", "stays")
-
-
-def test_quoted_fields_of_a_csv_may_hold_commas_and_line_breaks(add, tmp_path):
-    (tmp_path / "all.csv").write_text('File,BPM,Caption\n"a, b.wav",80,"slow,\nthen\u2028slower"\n', encoding="utf-8")
-    add("a, b.wav")
-    song = only(tmp_path)
-    assert (song.bpm, song.caption) == (80, "slow,\nthen\u2028slower")
-
-
-def test_rows_that_match_nothing_are_noted_with_the_reason(add, tmp_path):
-    (tmp_path / "t.csv").write_text("File,BPM\nsong.wav,90\nSong.wav,91\nsong,92\n")
-    add("song.wav")
-    found = scan_folder(tmp_path)
-    assert [n.split("'")[1] for n in found.notes] == ["Song.wav", "song"]
-    assert all("matches no song" in n for n in found.notes) and found.songs[0].bpm == 90
-
-
-def test_a_csv_without_file_column_and_a_folder_without_audio_are_noted(tmp_path):
-    (tmp_path / "other.csv").write_text("Name,Tempo\nsong.wav,90\n")
-    notes = scan_folder(tmp_path).notes
-    assert notes[1] == "other.csv: no 'File' column, not read" and ".flac" in notes[0]
-
-
-def test_a_csv_speaks_for_its_folder_and_those_below_only(add, tmp_path):
-    add("a/song.wav"), add("a/deep/song.wav"), add("b/song.wav")
-    (tmp_path / "a" / "t.csv").write_text("File,BPM\nsong.wav,90\n")
-    bpm = {str(s.path.relative_to(tmp_path)): s.bpm for s in scan_folder(tmp_path).songs}
-    assert bpm == {"a/song.wav": 90, "a/deep/song.wav": 90, "b/song.wav": None}
-
-
-def test_a_csv_matches_names_however_their_accents_are_spelt(add, tmp_path):
-    (tmp_path / "t.csv").write_text("File,BPM\ncaf\u00e9.wav,90\n", encoding="utf-8")
-    add("cafe\u0301.wav")
-    assert only(tmp_path).bpm == 90
-
-
-@pytest.mark.parametrize(
-    ("raw", "reason"),
-    [
-        ("File,Key\nsöng.wav,x\n".encode("latin-1"), "is not UTF-8"),
-        (b'File,BPM\n"' + b"x" * 200_000 + b'",9\n', "no table"),
-    ],
-)
-def test_a_csv_that_cannot_be_read_is_a_problem_of_the_folder(add, tmp_path, raw, reason):
-    add("song.wav")
-    (tmp_path / "bad.csv").write_bytes(raw)
-    found = scan_folder(tmp_path)
-    assert "bad.csv" in str(found.problems[0]) and reason in str(found.problems[0]) and found.problems[0].remedy
-    assert not found.songs[0].problems
 
 
 def test_the_same_file_name_in_two_folders_is_fine_but_two_extensions_of_one_stem_are_not(add, tmp_path):
@@ -224,7 +124,7 @@ def test_a_value_that_cannot_be_used_is_a_problem_and_no_guess(add, tmp_path, fi
 @pytest.mark.parametrize(
     ("text", "reason"),
     [('{"bpm": NaN}', "NaN is not a JSON number"), ('{"bpm": 90', "no valid JSON"), ("[90]", "no JSON object"),
-     ("[" * 100_000, "no valid JSON")],
+     ("[" * 100_000, "no valid JSON"), ('{"bpm": 90, "bpm": 91}', "'bpm' stands in it with two values")],
 )  # fmt: skip
 def test_a_json_file_that_is_none_is_a_problem(add, tmp_path, text, reason):
     add("song.wav").with_suffix(".json").write_text(text)
@@ -244,6 +144,15 @@ def test_an_id_stays_when_a_song_is_renamed_and_differs_for_other_recordings(add
     assert only(tmp_path).id == before and len(before) == 12
     add("song.wav")
     assert len({s.id for s in scan_folder(tmp_path).songs}) == 2
+
+
+def test_an_id_stays_when_a_song_moves_to_another_folder_and_gets_other_texts(add, tmp_path):
+    path = add("a/song.mp3", lyrics="la")
+    before = only(tmp_path).id
+    (tmp_path / "b" / "c").mkdir(parents=True)
+    path.rename(tmp_path / "b" / "c" / "x.MP3")
+    (tmp_path / "b" / "c" / "x.txt").write_text("other words")
+    assert only(tmp_path).id == before and only(tmp_path).lyrics == "other words"
 
 
 @pytest.mark.parametrize("byte", [100, 500_000, -1])
@@ -267,7 +176,7 @@ def test_a_copy_of_a_song_is_told_with_the_file_it_equals(add, tmp_path):
     ("raw", "reason"),
     [
         ("Größe".encode("latin-1"), "not UTF-8"), ("夜の電車".encode("shift-jis"), "not UTF-8"),
-        ("words".encode("utf-16"), "UTF-16"), ("words".encode("utf-16-le"), "no text"),
+        ("words".encode("utf-16-le"), "no text file, probably UTF-16"), (b"\xff\xfe\x00", "begins as UTF-16"),
     ],
 )  # fmt: skip
 def test_a_bom_is_taken_off_and_other_encodings_are_refused(raw, reason):
@@ -276,17 +185,15 @@ def test_a_bom_is_taken_off_and_other_encodings_are_refused(raw, reason):
         decode_text(raw)
 
 
-def test_a_name_as_long_as_a_file_system_takes_is_no_problem(add, tmp_path):
-    add("song.wav").rename(tmp_path / ("x" * 251 + ".wav"))
-    assert not only(tmp_path).problems
-
-
-def test_a_folder_that_cannot_be_opened_is_told(add, tmp_path, monkeypatch):
-    walk, closed = os.walk, PermissionError(13, "Permission denied", "closed")
-    monkeypatch.setattr(os, "walk", lambda top, onerror: onerror(closed) or walk(top))
-    add("song.wav")
-    found = scan_folder(tmp_path)
-    assert str(found.problems[0]).startswith("closed cannot be opened (Permission denied); ") and len(found.songs) == 1
+def test_lyrics_in_utf_16_with_a_mark_are_read_with_a_note_and_shift_jis_is_refused_with_the_command(add, tmp_path):
+    path = add("song.wav").with_suffix(".lyrics.txt")
+    path.write_bytes("夜の電車".encode("utf-16"))
+    song = only(tmp_path)
+    assert song.lyrics == "夜の電車" and "song.lyrics.txt: read as UTF-16, as its byte-order mark says" in song.notes
+    path.write_bytes("夜の電車".encode("shift-jis"))
+    (problem,) = only(tmp_path).problems
+    assert problem.text == "song.lyrics.txt is not UTF-8 (byte 0), probably Shift-JIS"
+    assert problem.remedy == f"run: acestep-core recode {path} --from cp932" and only(tmp_path).lyrics == ""
 
 
 def test_a_missing_folder_is_one_clear_sentence(tmp_path):

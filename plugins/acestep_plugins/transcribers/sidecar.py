@@ -6,7 +6,7 @@ from pathlib import Path
 from acestep_core import Transcriber, UserError, hookimpl
 from acestep_core.api import Segment, Transcript
 from acestep_core.audio import probe
-from acestep_core.files import decode_text
+from acestep_core.files import read_text
 from acestep_core.lyrics import TIMED, clean_lyrics, parse_timed
 
 
@@ -27,9 +27,7 @@ class Sidecar(Transcriber):
 
 def _text(path: Path) -> str:
     try:
-        return decode_text(path.read_bytes())
-    except UserError as e:
-        raise UserError(f"{path.name} {e.problem}", "save it again as UTF-8") from e
+        return read_text(path)
     except OSError as e:
         raise UserError(f"{path.name} cannot be read ({e.strerror})", "check its permissions") from e
 

@@ -79,7 +79,7 @@ def test_a_name_so_long_that_no_caption_file_can_have_it_is_a_song_all_the_same(
 
 
 def test_a_caption_file_that_is_no_text_is_a_problem_of_its_song(song, opened):
-    song("a/x.wav").with_suffix(".caption").write_bytes(b"\xff\xfeb\0")
+    song("a/x.wav").with_suffix(".caption").write_bytes(b"caf\xe9 \x81")
     song("a/y.wav", caption="bells")
     assert [bool(s.problems) for s in opened().songs] == [True, False]
 
