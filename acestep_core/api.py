@@ -202,12 +202,13 @@ class Solver(Plugin):
         x: Any,
         t: Sequence[float],
         noise: Callable[[], Any],
-        on_step: Callable[[int, Any], None],
+        on_step: Callable[[int, Any], Any],
     ) -> Any:
         """x at t[-1], from x at t[0].
 
         `velocity(x, t)` estimates noise - data; pass `corrector=True` for a second look at the same step.
-        `noise()` draws fresh standard normal noise shaped like x. Call `on_step(i, x)` after step i (from 0).
+        `noise()` draws fresh standard normal noise shaped like x. After step i (from 0) go on from `on_step(i, x)`:
+        what is to be kept of a song is put back there, and previews and progress are made.
         """
 
 

@@ -1,54 +1,38 @@
-"""Makes a clip from a request: text → condition → noise → latents → wave, with a record that makes it again."""
+"""Makes a clip from a request: text and source → condition → noise → latents → wave, with a record of all of it."""
 
 import hashlib
-import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from acestep_core import prompts
 from acestep_core.adapters import attach, take_off
 from acestep_core.audio import RATE_HZ, normalise_peak, write_audio
-from acestep_core.checkpoint import ModelInfo
-from acestep_core.data import CHECKS
-from acestep_core.errors import UserError, raise_all
-from acestep_core.files import text_id, write_json
-from acestep_core.guidance import Guided
+from acestep_core.denoising import Course, Heard, Kept, denoise
+from acestep_core.errors import UserError
+from acestep_core.files import content_id, text_id, write_json
 from acestep_core.model import Model
-from acestep_core.options import check_values, option
-from acestep_core.parts import FRAME_RATE_HZ, MIN_FRAMES
+from acestep_core.parts import MIN_FRAMES
 from acestep_core.provenance import versions
 from acestep_core.registry import Registry, registry
-from acestep_core.schedule import check_schedule, shifted
+from acestep_core.request import GenerateRequest, resolve, times_of
+from acestep_core.schedule import from_level
+from acestep_core.seeds import derived_seed
+from acestep_core.source import (
+    SourceSong,
+    context_of,
+    fitted,
+    frames_for,
+    inside_of,
+    read_source,
+    read_timbre,
+    spliced,
+)
+from acestep_core.tasks import Cover, Repaint, Text2Music
 
 if TYPE_CHECKING:
     import numpy as np
-
-
-@dataclass(frozen=True, kw_only=True)
-class GenerateRequest:
-    """Everything that decides what is heard, but for the model and the adapters."""
-
-    caption: str = option("", "what the music is like")
-    lyrics: str = option("", "words, with [Verse] and [Chorus] lines; empty = instrumental")
-    duration_s: float = option(30.0, "length in seconds", gt=0, le=600)
-    bpm: int | None = option(None, "tempo", ge=30, le=300)
-    keyscale: str = option("", "key, such as 'F# minor'")
-    timesignature: str = option("", "beats in a bar: 2, 3, 4 or 6")
-    language: str = option("unknown", "language of the lyrics, such as en, zh or ja")
-    seed: int | None = option(None, "drives everything random; drawn and recorded when not given", ge=0, lt=2**63)
-    steps: int | None = option(None, "solver steps; 8 for turbo, 50 for base and sft", ge=1, le=1000)
-    shift: float | None = option(None, "moves steps towards noise; 3 for turbo, 1 for base and sft", gt=0, le=20)
-    schedule: str | None = option(
-        None, "take the timesteps of this sampler plugin instead of the shifted ones", plugin="samplers"
-    )
-    solver: str = option("euler", "solver plugin: euler, heun, sde or any installed one", plugin="solvers")
-    guidance: float | None = option(None, "how strongly the prompt is followed; 7 for base and sft", ge=0, le=50)
-    guidance_kind: Literal["apg", "cfg"] | None = option(None, "kind of guidance; apg unless given")
-    guidance_start: float = option(0.0, "lowest t that is guided", ge=0, le=1)
-    guidance_end: float = option(1.0, "highest t that is guided", ge=0, le=1)
-    peak_db: float = option(-1.0, "level of the loudest sample in dBFS", ge=-60, le=0)
 
 
 @dataclass(frozen=True)
@@ -104,106 +88,106 @@ def generate(
     request = resolve(request or GenerateRequest(**fields), model.info)
     options = options or {}
     solver = plugins.make("solvers", request.solver, options.get("solver"))
-    times = _times(request, plugins, options.get("schedule"))
-    texts = _texts(request)
+    times = times_of(request, model.info, plugins, options.get("schedule"))
+    song, timbre = _sounds(model, request)
     on_progress(Progress("text", 0, 1))
-    notes = prompts.token_warnings(*texts, model.text.count, "the prompt")
-    states = model.text.caption(texts[0]), model.text.lyrics(texts[1])
+    states, notes = _states(model, request)
     dit = model.dit
     attached = [attach(dit, a.path, a.scale, plugins) for a in adapters]
     try:
-        condition = dit.condition(*states)
-        latents = _solved(dit, request, solver, times, condition, on_progress)
+        course = _course(dit, request, times, states, song, timbre)
+        latents = _solved(dit, request, solver, course, song, on_progress)
     finally:
         take_off(attached)
     _check_finite(dit.numpy(latents), request)
     wave = model.codec.decode(latents, lambda done, total: on_progress(Progress("decode", done, total)))
-    wave = normalise_peak(wave[:, : round(request.duration_s * RATE_HZ)], request.peak_db)
+    wave = _finished(wave, request, song)
     record = _record(model, dit, request, options, adapters, times, wave) | {"notes": notes}
     return Clip(wave, record)
 
 
-def resolve(request: GenerateRequest, info: ModelInfo) -> GenerateRequest:
-    """The request with the model's defaults and a seed filled in, every problem told at once."""
-    errors = check_values(request, "generate")
-    for name in ("keyscale", "timesignature", "language"):
-        try:
-            value = getattr(request, name)
-            request = replace(request, **{name: CHECKS[name](value) if value else value})
-        except ValueError as e:
-            errors.append(UserError(f"{name} {value!r} {e}"))
-    errors += list(_ineffective(request, info))
-    raise_all(errors, "The request")
-    guided = request.guidance if request.guidance is not None else info.default_guidance
-    return replace(
-        request,
-        seed=secrets.randbits(32) if request.seed is None else request.seed,
-        steps=request.steps or info.default_steps,
-        shift=request.shift if request.shift is not None else info.default_shift,
-        guidance=guided,
-        guidance_kind=(request.guidance_kind or "apg") if guided != 1 else None,
-    )
+def _sounds(model: Model, request: GenerateRequest) -> "tuple[SourceSong | None, np.ndarray | None]":
+    song = read_source(request.task, model.codec, derived_seed(request.seed, "source")) if _has_song(request) else None
+    timbre = request.timbre
+    return song, None if timbre is None else read_timbre(timbre, model.codec, derived_seed(request.seed, "timbre"))
 
 
-def derived_seed(seed: int, label: str) -> int:
-    """A seed of its own for each use, out of the one seed of an item."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{label}".encode()).digest()[:7], "big")
+def _has_song(request: GenerateRequest) -> bool:
+    return not isinstance(request.task, Text2Music)
 
 
-def _ineffective(request: GenerateRequest, info: ModelInfo) -> Iterator[UserError]:
-    if info.turbo and request.guidance not in (None, 1):
-        yield UserError(f"--guidance {request.guidance:g} does nothing: {info.variant} has it built in", "leave it out")
-    unguided = info.turbo or request.guidance == 1
-    if unguided and (request.guidance_kind or request.guidance_start > 0 or request.guidance_end < 1):
-        yield UserError("--guidance-kind, -start and -end do nothing without guidance", "leave them out")
-    if request.guidance_start > request.guidance_end:
-        yield UserError("--guidance-start is above --guidance-end", "swap them")
-    if request.schedule and request.shift is not None:
-        yield UserError("--shift does nothing: --schedule gives the timesteps", "leave one of them out")
+def _switch(request: GenerateRequest) -> float:
+    """Share of the steps that hear the song or the codes."""
+    task = request.task
+    if isinstance(task, Cover):
+        return task.cover_strength
+    return task.codes_strength if isinstance(task, Text2Music) and task.codes else 1.0
 
 
-def _times(request: GenerateRequest, plugins: Registry, options: Mapping[str, Any] | None) -> list[float]:
-    if request.schedule is None:
-        return shifted(request.steps, request.shift)
-    times = plugins.make("samplers", request.schedule, options).schedule(request.steps)
-    check_schedule(times)
-    return times
-
-
-def _texts(request: GenerateRequest) -> tuple[str, str]:
+def _states(model: Model, request: GenerateRequest) -> tuple[list[Any], list[str]]:
+    """(text states of each stage with those of the lyrics, warnings)."""
     metas = prompts.metas_text(request.bpm, request.timesignature, request.keyscale, request.duration_s)
+    instructions = [request.task.instruction, *([prompts.TEXT2MUSIC] if _switch(request) < 1 else [])]
+    captions = [prompts.caption_text(request.caption, metas, i) for i in instructions]
     lyrics = prompts.lyric_text(request.lyrics or "[Instrumental]", request.language)
-    return prompts.caption_text(request.caption, metas), lyrics
+    notes = prompts.token_warnings(captions[0], lyrics, model.text.count, "the prompt")
+    words = model.text.lyrics(lyrics)
+    return [(model.text.caption(c), words) for c in captions], notes
+
+
+def _course(
+    dit: Any,
+    request: GenerateRequest,
+    times: list[float],
+    states: list[Any],
+    song: SourceSong | None,
+    timbre: Any,
+) -> Course:
+    frames = len(song.latents) if song else frames_for(request.duration_s)
+    frames = max(frames, MIN_FRAMES)
+    first = Heard(
+        dit.condition(*states[0], timbre), context_of(request.task, song, dit, frames, request.reference_mode)
+    )
+    task = request.task
+    if isinstance(task, Cover) and task.cover_noise:
+        times = from_level(times, 1 - task.cover_noise)
+    then = Heard(dit.condition(*states[1], timbre), dit.text2music_context(frames)) if len(states) > 1 else None
+    kept = None
+    if isinstance(task, Repaint):
+        inside = inside_of(song.region, frames)[:, None].astype("float32")
+        clean = fitted(song.latents, dit, frames)
+        kept = Kept(dit.array(clean), dit.array(inside), task.held, task.fade_frames)
+    return Course(
+        times=times,
+        heard=first,
+        then=then,
+        then_from=int((len(times) - 1) * _switch(request)),
+        guidance=request.guidance,
+        kind=request.guidance_kind or "apg",
+        interval=(request.guidance_start, request.guidance_end),
+        clamp=request.velocity_clamp,
+        ema=request.velocity_ema,
+        kept=kept,
+    )
 
 
 def _solved(
-    dit: Any, request: GenerateRequest, solver: Any, times: Sequence[float], condition: Any, on_progress: Callable
+    dit: Any, request: GenerateRequest, solver: Any, course: Course, song: SourceSong | None, on_progress: Callable
 ) -> Any:
-    frames = max(MIN_FRAMES, -(-round(request.duration_s * 1000) * FRAME_RATE_HZ // 1000))
-    context = dit.text2music_context(frames)
-    velocity = velocity_of(dit, request, condition, context)
+    frames = len(course.heard.context)
+    noise = x = dit.noise(request.seed, frames)
+    if course.times[0] < 1 and isinstance(request.task, Cover):
+        x = noise * course.times[0] + dit.array(fitted(song.latents, dit, frames)) * (1 - course.times[0])
     draws = (dit.noise(derived_seed(request.seed, f"solver {i}"), frames) for i in range(10**9))
-    return solver.solve(
-        velocity,
-        dit.noise(request.seed, frames),
-        times,
-        lambda: next(draws),
-        lambda i, x: on_progress(Progress("steps", i + 1, len(times) - 1)),
-    )
+    total = len(course.times) - 1
+    return denoise(dit, course, solver, noise, draws, x, lambda i, x: on_progress(Progress("steps", i + 1, total)))
 
 
-def velocity_of(dit: Any, request: GenerateRequest, condition: Any, context: Any) -> Callable[..., Any]:
-    """velocity(x, t, corrector=False) of a resolved request."""
-    if request.guidance == 1:
-        return lambda x, t, corrector=False: dit.velocity(x, t, condition, context)
-    null = dit.null_condition(len(condition))
-    return Guided(
-        lambda x, t: dit.velocity(x, t, condition, context),
-        lambda x, t: dit.velocity(x, t, null, context),
-        request.guidance,
-        request.guidance_kind,
-        (request.guidance_start, request.guidance_end),
-    )
+def _finished(wave: "np.ndarray", request: GenerateRequest, song: SourceSong | None) -> "np.ndarray":
+    wave = wave[:, : round(request.duration_s * RATE_HZ)]
+    if isinstance(request.task, Repaint) and request.task.repaint_mode != "aggressive":
+        wave = spliced(wave, song, request.task.fade_s)
+    return normalise_peak(wave, request.peak_db)
 
 
 def _check_finite(latents: "np.ndarray", request: GenerateRequest) -> None:
@@ -217,10 +201,11 @@ def _check_finite(latents: "np.ndarray", request: GenerateRequest) -> None:
 
 def _record(model: Model, dit: Any, request: Any, options: Any, adapters: Any, times: Any, wave: Any) -> dict[str, Any]:
     return {
-        "request": asdict(request),
+        "request": {**asdict(request), "timbre": request.timbre and str(request.timbre), "task": request.task.record()},
         "options": {k: dict(v) for k, v in options.items() if v},
         "schedule": list(times),
         "adapters": [{"path": str(a.path), "scale": a.scale, "hash": adapter_hash(a.path)} for a in adapters],
+        "sources": {str(p): content_id(p) for p in (request.timbre, getattr(request.task, "source", None)) if p},
         "model": {"folder": model.info.folder.name, "variant": model.info.variant, "hashes": model.hashes},
         "backend": {"name": model.backend.name, "device": dit.device_name, "dtype": dit.dtype_name},
         "versions": versions(),

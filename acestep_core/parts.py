@@ -72,17 +72,38 @@ class DitPart(Protocol):
     def null_condition(self, length: int) -> Any:
         """The learned empty condition [length, width]."""
 
+    def silence_frames(self, frames: int) -> Any:
+        """The codec's latents of silence [T, 64]."""
+
+    def context(self, source: Any, mask: Any) -> Any:
+        """Context [T, 128] of source latents [T, 64] and a mask [T, 1] that is 1 where something is to be made."""
+
     def text2music_context(self, frames: int) -> Any:
         """Context [T, 128]: silence as source, everything to be made."""
+
+    def codes(self, latents: Any) -> list[int]:
+        """The 5 Hz audio codes of latents [T, 64]."""
+
+    def from_codes(self, codes: Sequence[int]) -> Any:
+        """Latents [5 x codes, 64] as the model makes them of audio codes."""
+
+    def hints(self, latents: Any) -> Any:
+        """Latents [T, 64] as they are after having been audio codes."""
 
     def noise(self, seed: int, frames: int) -> Any:
         """Standard normal [T, 64] in float32, the same on every device."""
 
+    def prepared(self, condition: Any) -> Any:
+        """The condition as `velocity` takes it many times over: good until an adapter or its scale changes."""
+
     def velocity(self, x: Any, t: float, condition: Any, context: Any) -> Any:
-        """noise - data as the model sees it at x [T, 64], float32."""
+        """noise - data as the model sees it at x [T, 64], float32. The condition is plain or `prepared`."""
 
     def numpy(self, array: Any) -> "np.ndarray":
         """float32 numpy copy."""
+
+    def array(self, array: "np.ndarray") -> Any:
+        """A numpy array as one that x and velocities can be added to, float32."""
 
 
 @dataclass(frozen=True)

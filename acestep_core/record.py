@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from acestep_core.errors import UserError, raise_all
-from acestep_core.generation import GenerateRequest, UsedAdapter, adapter_hash
+from acestep_core.files import content_id
+from acestep_core.generation import UsedAdapter, adapter_hash
 from acestep_core.model import Model
 from acestep_core.options import parse_options
 from acestep_core.provenance import versions
+from acestep_core.request import GenerateRequest
+from acestep_core.tasks import TASKS, Task
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ def load_record(path: Path) -> Record:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         given = {k: v for k, v in content["request"].items() if v is not None}
+        about_task = given.pop("task", {"name": "text2music"})
+        kind = TASKS[about_task["name"]]
         adapters = tuple(UsedAdapter(Path(a["path"]), float(a["scale"])) for a in content["adapters"])
         content["audio"]["sha256"], content["model"]["hashes"], content["versions"], content["backend"]["device"]
     except OSError as e:
@@ -40,11 +45,20 @@ def load_record(path: Path) -> Record:
     except (ValueError, KeyError, TypeError) as e:
         raise UserError(f"{path} is no record of a clip ({e!r})", "give the .json beside a generated file") from e
     values, errors = parse_options(GenerateRequest, given, str(path))
-    raise_all(errors, str(path))
-    # A record is resolved: what does nothing was left out by then and must not look like a choice of the user.
-    if values.get("schedule"):
-        values.pop("shift", None)
-    return Record(GenerateRequest(**values), content.get("options", {}), adapters, content)
+    asked = {k: v for k, v in about_task.items() if k != "name" and v is not None}
+    of_task, more = parse_options(kind, asked, str(path))
+    raise_all([*errors, *more], str(path))
+    task = kind(**of_task)
+    request = GenerateRequest(**_chosen(values, task), task=task)
+    return Record(request, content.get("options", {}), adapters, content)
+
+
+def _chosen(values: dict[str, Any], task: Task) -> dict[str, Any]:
+    """A record is resolved: what follows from something else must not look like a choice of the user."""
+    follows = ["shift"] if values.get("schedule") or values.get("timesteps") else []
+    follows += ["steps"] if values.get("timesteps") else []
+    follows += ["duration_s"] if task.decides_length else []
+    return {k: v for k, v in values.items() if k not in follows}
 
 
 def check_same(record: Record, model: Model) -> list[str]:
@@ -59,6 +73,11 @@ def check_same(record: Record, model: Model) -> list[str]:
             errors.append(UserError(f"the adapter {used.path} is gone", "put it back"))
         elif adapter_hash(used.path) != entry["hash"]:
             errors.append(UserError(f"the adapter {used.path} has changed", "put the old one back"))
+    for path, wanted in record.content.get("sources", {}).items():
+        if not Path(path).is_file():
+            errors.append(UserError(f"the sound {path} is gone", "put it back"))
+        elif content_id(Path(path)) != wanted:
+            errors.append(UserError(f"the sound {path} has changed", "put the old one back"))
     raise_all(errors, "The record")
     there, now = record.content["versions"], versions()
     return [f"{name} was {old}, now {now.get(name)}" for name, old in there.items() if now.get(name) != old]

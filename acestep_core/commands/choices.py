@@ -1,5 +1,6 @@
 """Command-line options that derive from declarations: fields of settings, and options of chosen plugins."""
 
+import dataclasses
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,6 +15,7 @@ from acestep_core.model import Model
 from acestep_core.options import Option, nearest, options_of, parse_options
 from acestep_core.registry import Registry, registry
 from acestep_core.scan import TxtMeaning
+from acestep_core.tasks import TASKS, Task, Text2Music, task_named
 
 
 class PluginName(click.ParamType):
@@ -50,6 +52,29 @@ def made(cls: type, given: Mapping[str, Any]) -> Any:
     values, errors = parse_options(cls, {k: given[k] for k in options_of(cls) if given.get(k) is not None}, _OWNER)
     raise_all(errors, _OWNER)
     return cls(**values)
+
+
+def task_options(command: Any) -> Any:
+    """Adds the fields of all tasks, each once; which task has one stands in its help."""
+    owners: dict[str, list[str]] = {}
+    declared: dict[str, Option] = {}
+    for task in TASKS.values():
+        for name, o in options_of(task).items():
+            owners.setdefault(name, []).append(task.name)
+            declared[name] = o
+    for name, o in reversed(declared.items()):
+        command = _click_option(dataclasses.replace(o, help=f"{', '.join(owners[name])}: {o.help}"))(command)
+    return command
+
+
+def made_task(name: str | None, given: Mapping[str, Any]) -> Task:
+    """The task with its fields out of the command's values. An option of another task is told, never passed over."""
+    kind = task_named(name or Text2Music.name)
+    others = {n for task in TASKS.values() for n in options_of(task)} - set(options_of(kind))
+    idle = [n.replace("_", "-") for n in sorted(others) if given.get(n) is not None]
+    remedy = "leave it out, or say another --task"
+    raise_all([UserError(f"--{n} does nothing: the task is {kind.name}", remedy) for n in idle], "The task")
+    return made(kind, given)
 
 
 def plugin_choices(command: Any) -> Any:

@@ -12,9 +12,10 @@ from acestep_core.console import clock
 from acestep_core.dataset import Dataset
 from acestep_core.encoding import EncodeSettings
 from acestep_core.errors import UserError
-from acestep_core.generation import GenerateRequest, UsedAdapter
+from acestep_core.generation import UsedAdapter
 from acestep_core.model import Model, load_backend
 from acestep_core.registry import registry
+from acestep_core.request import GenerateRequest
 from acestep_core.training import TrainSettings
 
 STEPS = 60

@@ -1,5 +1,6 @@
 """acestep-core generate"""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,49 +12,56 @@ from acestep_core.commands.choices import (
     extension_choice,
     extension_tables,
     made,
+    made_task,
     model_choices,
     open_model,
     plugin_choices,
     settings_options,
     split_out,
     taking_part,
+    task_options,
 )
 from acestep_core.console import Ticker, clock, print_json
 from acestep_core.errors import UserError
 from acestep_core.files import read_text
-from acestep_core.generation import Clip, GenerateRequest, Progress, UsedAdapter, generate, record_path
+from acestep_core.generation import Clip, Progress, UsedAdapter, generate, record_path
 from acestep_core.observers import Observers
-from acestep_core.options import options_of
 from acestep_core.record import check_same, load_record
 from acestep_core.registry import registry
+from acestep_core.request import GenerateRequest
+from acestep_core.tasks import MODES, TASKS
 
 
 @click.command("generate")
 @model_choices
 @settings_options(GenerateRequest)
+@click.option("--task", "task", type=click.Choice([*TASKS, *MODES]), help="What to do; text2music unless given.")
+@task_options
 @click.option("--lyrics-file", type=click.Path(path_type=Path), help="Read the lyrics from this file.")
 @click.option("--adapter", "adapters", multiple=True, type=click.Path(path_type=Path), help="Adapter; may be repeated.")
 @click.option(
     "--scale", "scales", multiple=True, type=float, help="Strength of each --adapter, in order; 1 if left out."
 )
-@click.option("--from", "source", type=click.Path(path_type=Path), help="Make again what this record describes.")
+@click.option("--from", "again", type=click.Path(path_type=Path), help="Make again what this record describes.")
 @click.option("--out", type=click.Path(path_type=Path), help="wav, flac, mp3, ogg or opus; -o FILE does the same.")
 @plugin_choices
 @extension_choice
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
 @click.pass_obj
-def command(config: dict[str, Any], model: Path, variant: str | None, backend: str, lyrics_file: Path | None,
-            adapters: tuple[Path, ...], scales: tuple[float, ...], source: Path | None, out: Path | None,
-            pairs: tuple[str, ...], extensions: tuple[str, ...], as_json: bool, **given: Any) -> None:  # fmt: skip
+def command(config: dict[str, Any], model: Path, variant: str | None, backend: str, task: str | None,
+            lyrics_file: Path | None, adapters: tuple[Path, ...], scales: tuple[float, ...], again: Path | None,
+            out: Path | None, pairs: tuple[str, ...], extensions: tuple[str, ...], as_json: bool,
+            **given: Any) -> None:  # fmt: skip
     """Make a clip. The record written beside it (FILE.json) makes it again: generate --model DIR --from FILE.json."""
     pairs, out = split_out(pairs, out, Path("out.flac"))
     format_of(out)
-    if source is not None:
-        request, tables, used, record = _from_record(source, given, adapters, lyrics_file)
+    if again is not None:
+        request, tables, used, record = _from_record(again, {**given, "task": task}, adapters, lyrics_file)
     else:
         if lyrics_file is not None:
             given["lyrics"] = _lyrics(lyrics_file, given)
-        request, tables, used, record = made(GenerateRequest, given), {}, _used(adapters, scales), None
+        asked = replace(made(GenerateRequest, given), task=made_task(task, given))
+        request, tables, used, record = asked, {}, _used(adapters, scales), None
     chosen = {"backend": ("backends", backend), "solver": ("solvers", request.solver)}
     chosen |= {"schedule": ("samplers", request.schedule)} if request.schedule else {}
     heard = extension_tables(extensions, chosen)
@@ -100,12 +108,12 @@ def _lyrics(file: Path, given: dict[str, Any]) -> str:
         raise UserError(f"{file} cannot be read ({e.strerror})", "check the path") from e
 
 
-def _from_record(source: Path, given: dict[str, Any], adapters: tuple[Path, ...], lyrics_file: Path | None) -> Any:
-    doubled = [n for n in options_of(GenerateRequest) if given.get(n) is not None]
+def _from_record(again: Path, given: dict[str, Any], adapters: tuple[Path, ...], lyrics_file: Path | None) -> Any:
+    doubled = [n for n, value in given.items() if value is not None]
     doubled += ["adapter"] * bool(adapters) + ["lyrics-file"] * bool(lyrics_file)
     if doubled:
         raise UserError(f"--from gives everything, --{doubled[0].replace('_', '-')} too", "leave one of them out")
-    record = load_record(source)
+    record = load_record(again)
     return record.request, record.options, record.adapters, record
 
 

@@ -1,13 +1,18 @@
 """The models, the loss and whole generations against numbers recorded from the reference implementation."""
 
+import json
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from acestep_core.generation import GenerateRequest, velocity_of
-from acestep_core.schedule import shifted
+from acestep_core.denoising import Course, Heard, Kept, denoise
+from acestep_core.registry import registry
+from acestep_core.request import GenerateRequest, times_of
+from acestep_core.schedule import from_level
 from acestep_plugins.backends.pt import rule
 from acestep_plugins.backends.pt.device import choose
 from acestep_plugins.backends.pt.dit import Dit
@@ -23,16 +28,7 @@ def model(request):
     return _model(request.param)
 
 
-@pytest.fixture(scope="module")
-def turbo():
-    return _model("tiny-turbo")
-
-
-@pytest.fixture(scope="module")
-def base():
-    return _model("tiny-base")
-
-
+@cache
 def _model(name):
     return Dit(DATA / name, choose("cpu", "float32")), load_file(DATA / name / "golden.safetensors")
 
@@ -65,6 +61,15 @@ def test_one_unpadded_song_gets_the_reference_condition(model):
     expected = gold["encoder.hidden_states"][1][gold["encoder.attention_mask"][1].bool()]
     assert condition.shape == expected.shape
     assert error(condition, expected) < 1e-5
+
+
+def test_audio_codes_and_what_is_heard_of_a_cover(model):
+    dit, gold = model
+    for item in range(2):
+        latents, codes = gold["in.src_latents"][item], gold["tokenizer.indices"][item, :, 0].tolist()
+        assert dit.codes(latents) == codes
+        assert error(dit.from_codes(codes), gold["detokenizer.out"][item]) < 1e-5
+        assert error(dit.context(dit.hints(latents), gold["in.chunk_masks"][item]), gold["context.cover"][item]) < 1e-5
 
 
 @torch.inference_mode()
@@ -122,68 +127,97 @@ def test_noise_of_a_seed(model):
         assert torch.equal(dit.noise(seed, 52), gold["generate.noise_seed_11_12"][item])
 
 
-TURBO = {
-    "ode_shift1": (1.0, Euler()),
-    "ode_shift2": (2.0, Euler()),
-    "ode_shift3": (3.0, Euler()),
-    "ode_heun_shift3": (3.0, Heun()),
+def schedule(name, **fields):
+    request = GenerateRequest(**fields)
+    return times_of(replace(request, steps=10 if name == "tiny-base" else 8), _model(name)[0].info, registry(), None)
+
+
+REFERENCE = {"reference_mode": True}
+CUSTOM = (0.97, 0.76, 0.615, 0.5, 0.395, 0.28, 0.18, 0.085, 0.0)
+CASES = {
+    ("tiny-turbo", "ode_shift1"): ({"shift": 1.0}, Euler(), {}),
+    ("tiny-turbo", "ode_shift2"): ({"shift": 2.0}, Euler(), {}),
+    ("tiny-turbo", "ode_shift3"): ({"shift": 3.0}, Euler(), {}),
+    ("tiny-turbo", "ode_heun_shift3"): ({"shift": 3.0}, Heun(), {}),
+    ("tiny-turbo", "ode_custom_timesteps"): ({"timesteps": CUSTOM, **REFERENCE}, Euler(), {}),
+    ("tiny-turbo", "norm_clamp_ema"): ({"shift": 3.0}, Euler(), {"clamp": 0.5, "ema": 0.2}),
+    ("tiny-turbo", "cover"): ({"shift": 3.0}, Euler(), {}),
+    ("tiny-turbo", "cover_strength_0.5"): ({"shift": 3.0}, Euler(), {"then": 0.5}),
+    ("tiny-turbo", "cover_noise_strength_0.4"): ({"shift": 3.0}, Euler(), {"level": 0.6}),
+    ("tiny-turbo", "repaint"): ({"shift": 3.0}, Euler(), {"kept": True}),
+    ("tiny-base", "nocfg"): ({"shift": 1.0}, Euler(), {}),
+    ("tiny-base", "apg7_shift1"): ({"shift": 1.0}, Euler(), {"guidance": 7.0}),
+    ("tiny-base", "apg7_shift3"): ({"shift": 3.0}, Euler(), {"guidance": 7.0}),
+    ("tiny-base", "adg7"): ({"shift": 1.0}, Euler(), {"guidance": 7.0, "kind": "adg"}),
+    ("tiny-base", "apg4_interval_0.3_0.8"): ({"shift": 1.0}, Euler(), {"guidance": 4.0, "interval": (0.3, 0.8)}),
+    ("tiny-base", "heun_apg7"): ({"shift": 1.0}, Heun(correct_last=True), {"guidance": 7.0}),
+    ("tiny-base", "cover_apg7"): ({"shift": 1.0}, Euler(), {"guidance": 7.0}),
+    ("tiny-base", "cover_strength_0.5_apg7"): ({"shift": 1.0}, Euler(), {"guidance": 7.0, "then": 0.5}),
+    ("tiny-base", "repaint_apg7"): ({"shift": 1.0}, Euler(), {"guidance": 7.0, "kept": True}),
+}
+SDE = {
+    ("tiny-turbo", "sde_shift3_globalseed1234"): ({"shift": 3.0}, Sde(), {}),
+    ("tiny-base", "sde_globalseed1234"): ({"shift": 1.0}, Sde(), {"guidance": 7.0}),
 }
 
 
-@pytest.mark.parametrize("case", TURBO)
-def test_turbo_generations(turbo, case):
-    shift, solver = TURBO[case]
-    _check(turbo, case, _request(steps=8, shift=shift, guidance=1.0), solver)
+def test_no_recorded_generation_is_left_out():
+    for name in ("tiny-turbo", "tiny-base"):
+        recorded = set(json.loads((DATA / name / "cases.json").read_text()))
+        assert recorded == {case for of, case in {**CASES, **SDE} if of == name}
 
 
-BASE = {
-    "nocfg": (1.0, 1.0, Euler()),
-    "apg7_shift1": (1.0, 7.0, Euler()),
-    "apg7_shift3": (3.0, 7.0, Euler()),
-    "heun_apg7": (1.0, 7.0, Heun(correct_last=True)),
-}
+@pytest.mark.parametrize(("name", "case"), CASES, ids=lambda x: x)
+def test_generations(name, case):
+    fields, solver, how = CASES[name, case]
+    for item in range(2):
+        ours = _generated(name, case, item, schedule(name, **fields), solver, how, iter(()))
+        assert error(ours, _model(name)[1][f"generate.{case}"][item]) < 1e-5
 
 
-@pytest.mark.parametrize("case", BASE)
-def test_base_generations(base, case):
-    shift, guidance, solver = BASE[case]
-    _check(base, case, _request(steps=10, shift=shift, guidance=guidance, guidance_kind="apg"), solver)
-
-
-def test_base_generation_guided_in_an_interval(base):
-    request = _request(steps=10, shift=1.0, guidance=4.0, guidance_kind="apg", guidance_start=0.3, guidance_end=0.8)
-    _check(base, "apg4_interval_0.3_0.8", request, Euler())
-
-
-@pytest.mark.parametrize(
-    ("name", "case", "steps", "shift", "guidance"),
-    [("tiny-turbo", "sde_shift3_globalseed1234", 8, 3.0, 1.0), ("tiny-base", "sde_globalseed1234", 10, 1.0, 7.0)],
-)
-def test_sde_generations(name, case, steps, shift, guidance):
+@pytest.mark.parametrize(("name", "case"), SDE, ids=lambda x: x)
+def test_sde_generations(name, case):
     """The reference draws one tensor for both items per step from the global generator."""
-    dit, gold = _model(name)
+    fields, solver, how = SDE[name, case]
+    times = schedule(name, **fields)
     torch.manual_seed(1234)
-    draws = [torch.randn(2, 52, 64) for _ in range(steps)]
-    request = _request(steps=steps, shift=shift, guidance=guidance, guidance_kind="apg")
+    draws = [torch.randn(2, 52, 64) for _ in times]
     for item in range(2):
-        left = iter(draws)
-        ours = _generate(dit, gold, item, request, Sde(), lambda left=left, item=item: next(left)[item])
-        assert error(ours, gold[f"generate.{case}"][item]) < 1e-4
+        ours = _generated(name, case, item, times, solver, how, (d[item] for d in draws))
+        assert error(ours, _model(name)[1][f"generate.{case}"][item]) < 1e-4
 
 
-def _request(**fields):
-    return GenerateRequest(**{"guidance_kind": None, **fields})
+def _generated(name, case, item, times, solver, how, draws):
+    dit, gold = _model(name)
+    how, noise = dict(how), gold["generate.noise_seed_11_12"][item]
+    level, share, x = how.pop("level", None), how.pop("then", None), noise
+    if level is not None:
+        times = from_level(times, level)
+        x = noise * times[0] + gold["in.src_latents"][item] * (1 - times[0])
+    if share is not None:
+        how["then"] = Heard(_words_alone(dit, gold)[item], _context(dit.silence_frames(52), gold, item))
+        how["then_from"] = int((len(times) - 1) * share)
+    if how.pop("kept", False):
+        mask = gold["in.repaint_mask"][item].float()[:, None]
+        how["kept"] = Kept(gold["in.x0"][item], mask, share=0.5, fade=10)
+    context = gold["context.cover" if case.startswith("cover") else "context.text2music"][item]
+    course = Course(times=times, heard=Heard(gold["encoder.hidden_states"][item], context), **how)
+    return denoise(dit, course, solver, noise, draws, x, lambda i, x: None)
 
 
-def _check(model, case, request, solver):
-    dit, gold = model
-    for item in range(2):
-        ours = _generate(dit, gold, item, request, solver, None)
-        assert error(ours, gold[f"generate.{case}"][item]) < 1e-4
+def _context(source, gold, item):
+    return torch.cat([source, gold["in.chunk_masks"][item]], dim=-1)
 
 
-def _generate(dit, gold, item, request, solver, noise):
-    condition, context = gold["encoder.hidden_states"][item], gold["context.text2music"][item]
-    velocity = velocity_of(dit, request, condition, context)
-    start = gold["generate.noise_seed_11_12"][item]
-    return solver.solve(velocity, start, shifted(request.steps, request.shift), noise, lambda i, x: None)
+@torch.inference_mode()
+def _words_alone(dit, gold):
+    """The condition under text2music's own instruction."""
+    states, _ = dit.encoder(
+        text_hidden_states=gold["in.non_cover_text_hidden_states"],
+        text_attention_mask=gold["in.text_attention_mask"],
+        lyric_hidden_states=gold["in.lyric_hidden_states"],
+        lyric_attention_mask=gold["in.lyric_attention_mask"],
+        refer_audio_acoustic_hidden_states_packed=gold["in.refer_latents"],
+        refer_audio_order_mask=gold["in.refer_order_mask"],
+    )
+    return states

@@ -23,7 +23,7 @@ def velocity(x, t, corrector=False):
 
 
 def solved(solver, x, steps, noise=None):
-    return solver.solve(velocity, x, shifted(steps, 1.0), noise, lambda i, x: None)
+    return solver.solve(velocity, x, shifted(steps, 1.0), noise, lambda i, x: x)
 
 
 def global_error(solver, steps):
@@ -55,7 +55,7 @@ def test_sde_has_the_spread_its_recursion_predicts():
 def test_every_step_is_told_once_and_numpy_stays_numpy(solver):
     seen = []
     x = np.ones((3, 4))
-    result = solver.solve(velocity, x, shifted(5, 2.0), lambda: np.zeros((3, 4)), lambda i, x: seen.append(i))
+    result = solver.solve(velocity, x, shifted(5, 2.0), lambda: np.zeros((3, 4)), lambda i, x: (seen.append(i), x)[1])
     assert seen == [0, 1, 2, 3, 4]
     assert isinstance(result, np.ndarray) and result.shape == (3, 4)
 
@@ -67,32 +67,32 @@ def test_heun_marks_its_second_look():
         roles.append(corrector)
         return velocity(x, t)
 
-    Heun().solve(marked, np.zeros(3), [1.0, 0.5, 0.0], None, lambda i, x: None)
+    Heun().solve(marked, np.zeros(3), [1.0, 0.5, 0.0], None, lambda i, x: x)
     assert roles == [False, True, False]
 
 
 def test_cfg_is_the_weighted_difference():
     c, u = np.array([[1.0], [2.0]]), np.array([[0.5], [0.0]])
-    guided = Guided(lambda x, t: c, lambda x, t: u, 3.0, "cfg")
+    guided = Guided(lambda x, t, corrector: c, lambda x, t, corrector: u, 3.0, "cfg")
     assert np.allclose(guided(None, 0.5), u + 3.0 * (c - u))
 
 
 def test_apg_moves_only_across_the_conditional_velocity():
     generator = np.random.default_rng(1)
     c, u = generator.standard_normal((2, 50, 4))
-    moved = Guided(lambda x, t: c, lambda x, t: u, 7.0)(None, 0.5) - c
+    moved = Guided(lambda x, t, corrector: c, lambda x, t, corrector: u, 7.0)(None, 0.5) - c
     assert np.allclose((moved * c).sum(axis=0), 0, atol=1e-9)
     assert np.linalg.norm(moved, axis=0).max() <= 6 * 2.5 + 1e-9
 
 
 def test_apg_keeps_momentum_but_a_corrector_does_not_touch_it():
     c, u = np.random.default_rng(2).standard_normal((2, 50, 4))
-    plain, interrupted = (Guided(lambda x, t: c, lambda x, t: u, 7.0) for _ in range(2))
+    plain, interrupted = (Guided(lambda x, t, corrector: c, lambda x, t, corrector: u, 7.0) for _ in range(2))
     plain(None, 0.9), interrupted(None, 0.9)
     interrupted(None, 0.8, corrector=True)
     assert np.array_equal(plain(None, 0.8), interrupted(None, 0.8))
 
 
 def test_outside_its_interval_guidance_does_not_even_ask():
-    guided = Guided(lambda x, t: np.ones((2, 1)), None, 7.0, interval=(0.3, 0.8))
+    guided = Guided(lambda x, t, corrector: np.ones((2, 1)), None, 7.0, interval=(0.3, 0.8))
     assert np.array_equal(guided(None, 0.9), np.ones((2, 1)))

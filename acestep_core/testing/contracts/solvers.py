@@ -61,8 +61,19 @@ class SolverContract(PluginContract):
         import numpy as np
 
         seen: list[int] = []
-        made.solve(gaussian_velocity, np.ones(3), shifted(7, 1.0), lambda: np.zeros(3), lambda i, x: seen.append(i))
+        told = lambda i, x: [x, seen.append(i)][0]
+        made.solve(gaussian_velocity, np.ones(3), shifted(7, 1.0), lambda: np.zeros(3), told)
         assert seen == list(range(7))
+
+    def test_it_goes_on_from_what_it_is_given_after_a_step(self, made: Any) -> None:
+        import numpy as np
+
+        given = np.array([5.0, -5.0, 0.0])
+        start = lambda x, last: made.solve(
+            gaussian_velocity, x, shifted(3, 1.0), lambda: np.zeros(3), lambda i, x: given if i == last else x
+        )
+        assert np.array_equal(start(np.ones(3), 1), start(np.zeros(3), 1)), "on_step's answer after step 1 is not used"
+        assert np.array_equal(start(np.ones(3), 2), given), "on_step's answer after the last step is not the result"
 
     def test_one_step_is_enough(self, made: Any) -> None:
         import numpy as np
@@ -86,5 +97,6 @@ class SolverContract(PluginContract):
         return float(np.abs(solved - (MEAN + SPREAD * x)).max())
 
 
-def _nothing(i: int, x: Any) -> None:
-    """A callback that does not care."""
+def _nothing(i: int, x: Any) -> Any:
+    """A callback that changes nothing."""
+    return x

@@ -16,11 +16,11 @@ class Euler(Solver):
         x: Any,
         t: Sequence[float],
         noise: Callable[[], Any],
-        on_step: Callable[[int, Any], None],
+        on_step: Callable[[int, Any], Any],
     ) -> Any:
         for i, (now, after) in enumerate(pairwise(t)):
             x = x - velocity(x, now) * (now - after)
-            on_step(i, x)
+            x = on_step(i, x)
         return x
 
 

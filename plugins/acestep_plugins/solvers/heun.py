@@ -18,7 +18,7 @@ class Heun(Solver):
         x: Any,
         t: Sequence[float],
         noise: Callable[[], Any],
-        on_step: Callable[[int, Any], None],
+        on_step: Callable[[int, Any], Any],
     ) -> Any:
         for i, (now, after) in enumerate(pairwise(t)):
             slope = velocity(x, now)
@@ -26,7 +26,7 @@ class Heun(Solver):
                 ahead = x - slope * (now - after)
                 slope = (slope + velocity(ahead, after, corrector=True)) * 0.5
             x = x - slope * (now - after)
-            on_step(i, x)
+            x = on_step(i, x)
         return x
 
 

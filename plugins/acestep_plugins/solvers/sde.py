@@ -16,12 +16,12 @@ class Sde(Solver):
         x: Any,
         t: Sequence[float],
         noise: Callable[[], Any],
-        on_step: Callable[[int, Any], None],
+        on_step: Callable[[int, Any], Any],
     ) -> Any:
         for i, (now, after) in enumerate(pairwise(t)):
             data = x - velocity(x, now) * now
             x = noise() * after + data * (1 - after) if after > 0 else data
-            on_step(i, x)
+            x = on_step(i, x)
         return x
 
 

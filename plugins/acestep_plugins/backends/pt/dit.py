@@ -1,7 +1,7 @@
 """The diffusion transformer with its condition encoder and audio tokenizer, as diffusers' modules."""
 
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from acestep_core.parts import CHANNELS
 from acestep_plugins.backends.pt.device import Place
 from acestep_plugins.backends.pt.dit_modules import build_decoder, build_detokenizer, build_encoder, build_tokenizer
 from acestep_plugins.backends.pt.folder import check_foreign, fill, read_tensors, to_diffusers, to_original
+from acestep_plugins.backends.pt.transformer import Prepared
 
 
 class Dit:
@@ -64,30 +65,57 @@ class Dit:
         repeats = -(-frames // self.silence.shape[0])
         return self.silence.repeat(repeats, 1)[:frames]
 
+    def context(self, source: Any, mask: Any) -> torch.Tensor:
+        latents = self._in(source)
+        return torch.cat([latents, self._in(mask).expand_as(latents)], dim=-1)
+
     def text2music_context(self, frames: int) -> torch.Tensor:
-        silence = self.silence_frames(frames)
-        return torch.cat([silence, torch.ones_like(silence)], dim=-1)
+        return self.context(self.silence_frames(frames), torch.ones(frames, 1))
+
+    @torch.inference_mode()
+    def codes(self, latents: Any) -> list[int]:
+        _, indices = self.tokenizer.tokenize(self._in(latents)[None], self.silence[None])
+        return indices[0, :, 0].tolist()
+
+    @torch.inference_mode()
+    def from_codes(self, codes: Sequence[int]) -> torch.Tensor:
+        indices = torch.tensor(codes, device=self._place.device)[None, :, None]
+        quantized = self.tokenizer.quantizer.get_output_from_indices(indices)
+        return self.detokenizer(quantized.to(self._place.dtype))[0]
+
+    def hints(self, latents: Any) -> torch.Tensor:
+        return self.from_codes(self.codes(latents))[: len(latents)]
 
     def noise(self, seed: int, frames: int) -> torch.Tensor:
         generator = torch.Generator().manual_seed(seed)
         return torch.randn(frames, CHANNELS, generator=generator).to(self._place.device)
 
     @torch.inference_mode()
-    def velocity(self, x: torch.Tensor, t: float, condition: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+    def prepared(self, condition: torch.Tensor) -> Prepared:
+        return self.decoder.module.prepare(self._in(condition)[None])
+
+    @torch.inference_mode()
+    def velocity(
+        self, x: torch.Tensor, t: float, condition: torch.Tensor | Prepared, context: torch.Tensor
+    ) -> torch.Tensor:
         return self.predict(x, t, condition, context)
 
-    def predict(self, x: torch.Tensor, t: float, condition: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+    def predict(
+        self, x: torch.Tensor, t: float, condition: torch.Tensor | Prepared, context: torch.Tensor
+    ) -> torch.Tensor:
         """`velocity` with gradients."""
         time = torch.full((1,), float(t), device=self._place.device)
         output = self.decoder.module(
             hidden_states=self._in(x)[None],
             timestep=time,
             timestep_r=time,
-            encoder_hidden_states=self._in(condition)[None],
+            encoder_hidden_states=condition if isinstance(condition, Prepared) else self._in(condition)[None],
             context_latents=self._in(context)[None],
-            return_dict=False,
         )
         return output[0][0].float()
+
+    def array(self, array: Any) -> torch.Tensor:
+        return torch.as_tensor(array, dtype=torch.float32, device=self._place.device)
 
     def numpy(self, array: torch.Tensor) -> Any:
         return array.float().cpu().numpy()

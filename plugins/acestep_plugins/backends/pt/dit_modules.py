@@ -11,13 +11,13 @@ _SIZES = ("hidden_size", "intermediate_size", "num_attention_heads", "num_key_va
 
 def build_decoder(config: Mapping[str, Any]) -> nn.Module:
     """The diffusion transformer. In XL its conditions are narrower than itself."""
-    from diffusers import AceStepTransformer1DModel
+    from acestep_plugins.backends.pt.transformer import Transformer
 
     names = (*_SIZES, *_ATTENTION, "num_hidden_layers", "in_channels", "audio_acoustic_hidden_dim", "patch_size")
     width = _encoder_sizes(config)["hidden_size"]
-    return AceStepTransformer1DModel(
-        **_picked(config, names), layer_types=_layer_types(config), encoder_hidden_size=width
-    )
+    decoder = Transformer(**_picked(config, names), layer_types=_layer_types(config), encoder_hidden_size=width)
+    decoder.use_own_attention()
+    return decoder
 
 
 def build_encoder(config: Mapping[str, Any]) -> nn.Module:

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from acestep_core import UserError
-from acestep_core.generation import derived_seed
 from acestep_core.parts import EncodedSong, Step, TrainJob
+from acestep_core.seeds import derived_seed
 from acestep_core.training import learning_rate
 from acestep_plugins.backends.pt import rule, state
 
