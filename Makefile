@@ -2,6 +2,8 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+# Few workers, since each holds PyTorch; a file stays with one, which keeps what its tests share.
+WORKERS := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: demo test lint package clean
 
@@ -20,8 +22,8 @@ demo: $(VENV)/installed
 	$(BIN)/acestep-core demo
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -m "not slow and not network"
-	$(BIN)/python -m pytest -m "slow or network"
+	$(BIN)/python -m pytest $(WORKERS) -m "not slow and not network"
+	$(BIN)/python -m pytest $(WORKERS) -m "slow or network"
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
