@@ -145,42 +145,38 @@ class Repaint(_InRegion):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Extract(_OfSong):
+class _OfTrack(_OfSong):
+    track: str = option("", "one of " + ", ".join(TRACKS))
+
+    def problems(self) -> Iterator[UserError]:
+        yield from super().problems()
+        yield from _track_problems([self.track] if self.track else [])
+
+    @property
+    def _named(self) -> str:
+        return f"{self.track.upper()} track" if self.track else "track"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extract(_OfTrack):
     """One track of the song alone."""
 
     name = "extract"
 
-    track: str = option("", "one of " + ", ".join(TRACKS))
-
     @property
     def instruction(self) -> str:
-        return (
-            f"Extract the {self.track.upper()} track from the audio:"
-            if self.track
-            else "Extract the track from the audio:"
-        )
-
-    def problems(self) -> Iterator[UserError]:
-        yield from super().problems()
-        yield from _track_problems([self.track] if self.track else [])
+        return f"Extract the {self._named} from the audio:"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lego(_InRegion):
+class Lego(_InRegion, _OfTrack):
     """A track played to the song, in a region or all along."""
 
     name = "lego"
 
-    track: str = option("", "one of " + ", ".join(TRACKS))
-
     @property
     def instruction(self) -> str:
-        named = f"{self.track.upper()} track" if self.track else "track"
-        return f"Generate the {named} based on the audio context:"
-
-    def problems(self) -> Iterator[UserError]:
-        yield from super().problems()
-        yield from _track_problems([self.track] if self.track else [])
+        return f"Generate the {self._named} based on the audio context:"
 
 
 @dataclass(frozen=True, kw_only=True)

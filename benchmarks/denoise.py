@@ -13,22 +13,10 @@ from collections.abc import Callable
 
 import torch
 from diffusers import AceStepTransformer1DModel
+from step import CONDITION, CONFIG
 
 from acestep_plugins.backends.pt.dit_modules import build_decoder
 
-CONFIG = {
-    "hidden_size": 2048,
-    "intermediate_size": 6144,
-    "num_hidden_layers": 4,
-    "num_attention_heads": 16,
-    "num_key_value_heads": 8,
-    "head_dim": 128,
-    "in_channels": 192,
-    "audio_acoustic_hidden_dim": 64,
-    "patch_size": 2,
-    "sliding_window": 128,
-}
-CONDITION = 300
 TARGETS = {60: None, 240: 0.93, 600: 0.82}
 
 

@@ -15,18 +15,6 @@ SHORT = {"caption": "a slow waltz", "duration_s": 5.2, "seed": 7}
 
 
 @pytest.fixture(scope="module")
-def turbo(tiny):
-    return load_backend("pt", model=tiny, device="cpu")
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("base")
-    registry().make("backends", "pt").write_tiny(folder, "base")
-    return load_backend("pt", model=folder, device="cpu")
-
-
-@pytest.fixture(scope="module")
 def adapter(turbo, tmp_path_factory):
     """A LoKr that was moved away from identity."""
     import torch

@@ -6,26 +6,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from acestep_core import GenerateRequest, UserError, generate, load_backend
+from acestep_core import GenerateRequest, UserError, generate
 from acestep_core.audio import read_stereo
 from acestep_core.record import check_same, load_record
-from acestep_core.registry import registry
 from acestep_core.source import Region, SourceSong, inside_of, length_of, read_timbre, spliced
 from acestep_core.tasks import TASKS, Complete, Cover, Extract, Lego, Repaint, Text2Music, task_named, write_codes
 
 RATE = 48_000
-
-
-@pytest.fixture(scope="module")
-def turbo(tiny):
-    return load_backend("pt", model=tiny, device="cpu")
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("base")
-    registry().make("backends", "pt").write_tiny(folder, "base")
-    return load_backend("pt", model=folder, device="cpu")
 
 
 @pytest.fixture(scope="module")

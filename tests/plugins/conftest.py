@@ -1,0 +1,18 @@
+"""Tiny models of both kinds, opened once for all tests of a worker."""
+
+import pytest
+
+from acestep_core import load_backend
+from acestep_core.registry import registry
+
+
+@pytest.fixture(scope="session")
+def turbo(tiny):
+    return load_backend("pt", model=tiny, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("base")
+    registry().make("backends", "pt").write_tiny(folder, "base")
+    return load_backend("pt", model=folder, device="cpu")
