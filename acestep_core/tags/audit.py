@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from acestep_core.findings import estimated_tokens
 from acestep_core.prompts import CAPTION_TOKENS, song_texts
 from acestep_core.tags import meaning
 from acestep_core.tags.captions import is_cjk, normal
@@ -154,8 +155,3 @@ def _captions(songs: Sequence[Tagged]) -> Iterator[Finding]:
         if tokens > CAPTION_TOKENS:
             text = f"the caption with its template is about {tokens} tokens, the model knows {CAPTION_TOKENS}"
             yield Finding("long", text, (tagged.name,))
-
-
-def estimated_tokens(text: str) -> int:
-    """About how many tokens a text is, without a tokenizer: six letters, a digit, a sign or a CJK character each."""
-    return len(re.findall(r"[A-Za-z]{1,6}|[^\W\d_A-Za-z]{1,3}|\d|[^\w\s]", re.sub(r"([\u3040-\u9fff])", r" \1 ", text)))

@@ -7,7 +7,7 @@ import pytest
 from acestep_core import Song, UserError
 from acestep_core.tags import meaning
 from acestep_core.tags.advice import advise
-from acestep_core.tags.audit import audit, estimated_tokens
+from acestep_core.tags.audit import audit
 from acestep_core.tags.folder import Captions, Tagged
 from acestep_core.tags.statistics import statistics
 
@@ -99,11 +99,6 @@ def test_tags_in_nearly_all_songs_and_in_one_and_captions_that_are_empty_or_long
     found = audit(songs("pop, a1", *["pop, dark"] * 5))
     assert [t.split(":")[0] for t in kinds(found, "constant")] == ["'pop' is in 6 of 6 captions"]
     assert not kinds(audit(songs("pop", "pop")), "constant")
-
-
-def test_the_estimate_of_tokens_is_of_their_order():
-    assert 8 <= estimated_tokens("A slow waltz with accordion and drums.") <= 12
-    assert estimated_tokens("一首忧伤的民谣") == 7
 
 
 @pytest.mark.parametrize(
