@@ -87,6 +87,33 @@ class BackendContract(PluginContract):
         assert len({v.tobytes() for v in looks}) == 3
         assert dit.null_condition(7).shape == (7, states[0].shape[1])
 
+    def test_a_prepared_condition_says_the_same(self, part: Any) -> None:
+        text, dit = part("text"), part("dit")
+        condition = dit.condition(text.caption("a waltz"), text.lyrics("la"))
+        x, context = dit.noise(1, 41), dit.text2music_context(41)
+        plain, prepared = (dit.numpy(dit.velocity(x, 0.5, c, context)) for c in (condition, dit.prepared(condition)))
+        assert abs(plain - prepared).max() <= 1e-5 * abs(plain).max()
+
+    def test_a_context_holds_source_and_mask(self, part: Any) -> None:
+        import numpy as np
+
+        dit = part("dit")
+        latents, mask = dit.numpy(dit.noise(2, 30)), (np.arange(30) > 10)[:, None].astype(np.float32)
+        context = dit.numpy(dit.context(latents, mask))
+        assert context.shape == (30, 2 * CHANNELS) and np.allclose(context[:, :CHANNELS], latents, rtol=1e-2)
+        assert np.array_equal(context[:, CHANNELS:], np.repeat(mask, CHANNELS, axis=1))
+        silent = dit.numpy(dit.context(dit.silence_frames(30), np.ones((30, 1), np.float32)))
+        assert np.array_equal(silent, dit.numpy(dit.text2music_context(30)))
+        assert np.array_equal(dit.numpy(dit.array(latents)), latents)
+
+    def test_audio_codes_are_five_frames_each(self, part: Any) -> None:
+        dit = part("dit")
+        latents = dit.noise(3, 33)
+        codes = dit.codes(latents)
+        assert len(codes) == 7 and all(0 <= c < 64_000 for c in codes)
+        assert dit.numpy(dit.from_codes(codes)).shape == (35, CHANNELS)
+        assert (dit.numpy(dit.hints(latents)) == dit.numpy(dit.from_codes(codes))[:33]).all()
+
     def test_the_decoder_shows_its_layers_under_original_names(self, part: Any) -> None:
         dit = part("dit")
         names = set(dit.decoder.linears())
