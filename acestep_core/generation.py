@@ -176,7 +176,7 @@ def _solved(
 ) -> Any:
     frames = len(course.heard.context)
     noise = x = dit.noise(request.seed, frames)
-    if course.times[0] < 1 and isinstance(request.task, Cover):
+    if isinstance(request.task, Cover) and request.task.cover_noise:
         x = noise * course.times[0] + dit.array(fitted(song.latents, dit, frames)) * (1 - course.times[0])
     draws = (dit.noise(derived_seed(request.seed, f"solver {i}"), frames) for i in range(10**9))
     total = len(course.times) - 1

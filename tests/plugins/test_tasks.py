@@ -87,6 +87,15 @@ def test_a_cover_from_a_noisy_song_is_nearer_to_it_the_less_noise(turbo, song, h
     assert distances[1] < distances[0]
 
 
+def test_a_cover_begins_with_noise_alone_unless_it_is_asked_not_to(turbo, song, make_song, tmp_path):
+    """Also where its timesteps begin below 1: with no strength nothing of the song may be heard."""
+    other = make_song(tmp_path / "other.wav", 6.0, 330.0)
+    times = (0.9, 0.5, 0.0)
+    waves = [generate(turbo, GenerateRequest(seed=3, timesteps=times, task=Cover(source=s, cover_strength=0.0))).wave
+             for s in (song, other)]  # fmt: skip
+    assert np.array_equal(*waves)
+
+
 @pytest.mark.parametrize("mode", ["conservative", "balanced"])
 def test_outside_the_region_a_repaint_is_the_song_itself(turbo, song, heard, mode):
     task = Repaint(source=song, start=2.0, end=3.0, repaint_mode=mode)
