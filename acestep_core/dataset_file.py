@@ -12,7 +12,7 @@ from typing import Any
 
 from acestep_core.data import CHECKS, INSTRUMENTAL, MOST_REPEATS, OVERRIDES, SPLITS, Problem, Song
 from acestep_core.errors import UserError, raise_all
-from acestep_core.files import decode_text, write_json
+from acestep_core.files import text_at, write_json
 from acestep_core.scan import read_header
 from acestep_core.sidecars import confidences, reviewed_fields
 
@@ -72,13 +72,7 @@ def _lacks_lyrics(sample: Any) -> bool:
 
 def _json_of(path: Path) -> Any:
     try:
-        return json.loads(decode_text(path.read_bytes()))
-    except FileNotFoundError:
-        raise UserError(f"There is no file {path}", "write it with 'acestep-core dataset save'") from None
-    except OSError as e:
-        raise UserError(f"{path} cannot be read ({e.strerror})", "check its permissions") from None
-    except UserError as e:
-        raise UserError(f"{path} {e.problem}", "save it again as UTF-8") from None
+        return json.loads(text_at(path, "write it with 'acestep-core dataset save'"))
     except (ValueError, RecursionError) as e:
         raise UserError(f"{path} is no valid JSON ({e})", "correct it or save the dataset again") from None
 

@@ -75,6 +75,18 @@ def read_text(path: Path) -> str:
     return decode_text(path.read_bytes(), path)
 
 
+def text_at(path: Path, if_missing: str) -> str:
+    """`decode_text` of a file that the user named; `if_missing` is what to do where there is none."""
+    try:
+        return decode_text(path.read_bytes())
+    except FileNotFoundError:
+        raise UserError(f"There is no file {path}", if_missing) from None
+    except OSError as e:
+        raise UserError(f"{path} cannot be read ({e.strerror})", "check its permissions") from None
+    except UserError as e:
+        raise UserError(f"{path} {e.problem}", "save it again as UTF-8") from None
+
+
 def decode_text(raw: bytes, path: str | Path | None = None) -> str:
     """UTF-8, with or without a byte-order mark, or UTF-16 with one. Raises `UserError` for any other encoding.
 

@@ -10,7 +10,7 @@ from typing import Any
 from acestep_core.audio import EXTENSIONS
 from acestep_core.data import FIELDS, Problem
 from acestep_core.errors import UserError
-from acestep_core.files import decode_text
+from acestep_core.files import decode_text, text_at
 
 _PATHS = ("audio_path", "image_path", "file_name")  # ours, Kohya's, that of Hugging Face's AudioFolder
 
@@ -26,14 +26,7 @@ class Metadata:
 
 def read_metadata(path: Path, separator: str = ",") -> Metadata:
     """A .json or .jsonl file; captions and tags are joined by the separator, as Kohya has it."""
-    try:
-        text = decode_text(path.read_bytes())
-    except FileNotFoundError:
-        raise UserError(f"There is no file {path}", "check its path") from None
-    except OSError as e:
-        raise UserError(f"{path} cannot be read ({e.strerror})", "check its permissions") from None
-    except UserError as e:
-        raise UserError(f"{path} {e.problem}", "save it again as UTF-8") from None
+    text = text_at(path, "check its path")
     found = Metadata()
     unused: set[str] = set()
     for place, name, values in _entries(path, text, found):

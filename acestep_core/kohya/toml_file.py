@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from acestep_core.errors import UserError, raise_all
-from acestep_core.files import decode_text
+from acestep_core.files import text_at
 from acestep_core.kohya.keys import DATASET, FOREIGN, GENERAL, KEYS, PLACES, SUBSET
 from acestep_core.kohya.positions import Path as Place
 from acestep_core.kohya.positions import lines_of, said_twice
@@ -25,15 +25,9 @@ _NO_CAPTIONS = (".json", ".csv", ".lyrics.txt", ".lrc", ".srt", ".vtt")
 
 def read_toml(path: Path) -> list[Subset]:
     """The subsets of a file, without songs yet. Raises one `UserError` that tells everything wrong with it."""
+    text = text_at(path, "give the dataset TOML or the folder of songs")
     try:
-        text = decode_text(path.read_bytes())
         content = tomllib.loads(text)
-    except FileNotFoundError:
-        raise UserError(f"There is no file {path}", "give the dataset TOML or the folder of songs") from None
-    except OSError as e:
-        raise UserError(f"{path} cannot be read ({e.strerror})", "check its permissions") from None
-    except UserError as e:
-        raise UserError(f"{path} {e.problem}", "save it again as UTF-8") from None
     except tomllib.TOMLDecodeError as e:
         again = [f"'{name}' of line {first} stands again in line {line}" for name, line, first in said_twice(text)]
         raise UserError(f"{path} is no valid TOML ({'; '.join(again) or e})", "correct it") from None

@@ -38,16 +38,21 @@ def error(ours, reference):
 
 
 @torch.inference_mode()
-def test_condition_encoder_packs_lyrics_timbre_text(model):
-    dit, gold = model
-    states, mask = dit.encoder(
-        text_hidden_states=gold["in.text_hidden_states"],
+def encoded(dit, gold, text):
+    """(condition, mask) of both items under a caption's states."""
+    return dit.encoder(
+        text_hidden_states=gold[text],
         text_attention_mask=gold["in.text_attention_mask"],
         lyric_hidden_states=gold["in.lyric_hidden_states"],
         lyric_attention_mask=gold["in.lyric_attention_mask"],
         refer_audio_acoustic_hidden_states_packed=gold["in.refer_latents"],
         refer_audio_order_mask=gold["in.refer_order_mask"],
     )
+
+
+def test_condition_encoder_packs_lyrics_timbre_text(model):
+    dit, gold = model
+    states, mask = encoded(dit, gold, "in.text_hidden_states")
     assert error(states, gold["encoder.hidden_states"]) < 1e-5
     assert torch.equal(mask.long(), gold["encoder.attention_mask"])
 
@@ -209,15 +214,6 @@ def _context(source, gold, item):
     return torch.cat([source, gold["in.chunk_masks"][item]], dim=-1)
 
 
-@torch.inference_mode()
 def _words_alone(dit, gold):
     """The condition under text2music's own instruction."""
-    states, _ = dit.encoder(
-        text_hidden_states=gold["in.non_cover_text_hidden_states"],
-        text_attention_mask=gold["in.text_attention_mask"],
-        lyric_hidden_states=gold["in.lyric_hidden_states"],
-        lyric_attention_mask=gold["in.lyric_attention_mask"],
-        refer_audio_acoustic_hidden_states_packed=gold["in.refer_latents"],
-        refer_audio_order_mask=gold["in.refer_order_mask"],
-    )
-    return states
+    return encoded(dit, gold, "in.non_cover_text_hidden_states")[0]
