@@ -22,6 +22,10 @@ class FatalError(UserError):
     """One that every other song would meet as well, such as a refused key: it ends the work on a folder."""
 
 
+class OutOfMemory(UserError):
+    """The device has no room for what was asked: less at a time may still work."""
+
+
 class PluginError(UserError):
     """A plugin that cannot be found, loaded or made; everything else keeps working."""
 
