@@ -41,8 +41,9 @@ _PUBLIC = {
     "Lego": "tasks",
     "Repaint": "tasks",
     "Text2Music": "tasks",
-    "UsedAdapter": "generation",
+    "UsedAdapter": "clip",
     "generate": "generation",
+    "generating": "generation",
 }
 
 __all__ = ["__version__", *sorted(_PUBLIC)]

@@ -67,7 +67,9 @@ class Ticker:
         self._start = self._shown = time.monotonic()
         self._live = sys.stderr.isatty()
 
-    def update(self, done: int, text: str = "") -> None:
+    def update(self, done: int, text: str = "", total: int | None = None) -> None:
+        """`total`, where it turns out to be another than was thought."""
+        self._total = self._total if total is None else total
         now = time.monotonic()
         last = done == self._total
         if not self._live and not last and done != self._first + 1 and now - self._shown < _QUIET_S:

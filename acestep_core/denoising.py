@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from acestep_core.guidance import Guided, Kind, Steadied
+from acestep_core.parts import Look
 
 
 @dataclass(frozen=True)
 class Heard:
-    """What the model is told: condition [L, width] and context [T, 128]."""
+    """What the model is told: a prepared condition, a context [T, 128], and the empty condition if it is guided."""
 
     condition: Any
     context: Any
+    null: Any = None
 
 
 @dataclass(frozen=True)
@@ -45,46 +47,69 @@ class Course:
     kept: Kept | None = None
 
 
-OnStep = Callable[[int, Any], None]
+Asked = Callable[[Look], Any]
+OnStep = Callable[[int, Callable[[], Any]], None]
 
 
-def denoise(dit: Any, course: Course, solver: Any, noise: Any, draws: Iterator[Any], x: Any, on_step: OnStep) -> Any:
-    """Latents [T, 64] from x, which is `noise` or, where a song is started from, noisy song. Source: generate_audio."""
+def denoise(look: Asked, course: Course, solver: Any, noise: Any, draws: Iterator[Any], x: Any, on_step: OnStep) -> Any:
+    """Latents [T, 64] from x, which is `noise` or, where a song is started from, noisy song. Source: generate_audio.
+
+    `look` answers with the velocity asked for. `on_step(i, estimate)` hears of every step done; `estimate()`
+    is what the latents would be if the way went on straight.
+    """
     steps = len(course.times) - 1
+    velocity = Watched(velocity_of(look, course))
 
     def after(i: int, x: Any) -> Any:
         kept = course.kept
         if kept is not None and i < round(kept.share * steps):
             t = course.times[i + 1]
             x = kept.mask * x + (1 - kept.mask) * (noise * t + kept.clean * (1 - t))
-        on_step(i, x)
+        on_step(i, velocity.estimate)
         return x
 
-    velocity = velocity_of(dit, course)
     x = solver.solve(velocity, x, course.times, lambda: next(draws), after)
     return x if course.kept is None else blended(x, course.kept)
 
 
-def velocity_of(dit: Any, course: Course) -> Callable[..., Any]:
-    """velocity(x, t, corrector=False) of a course; makes what is the same at all steps once."""
+class Watched:
+    """A velocity that remembers where it was last looked at, second looks aside."""
+
+    def __init__(self, velocity: Callable[..., Any]):
+        self._velocity = velocity
+        self._last: tuple[Any, float, Any] = (0.0, 0.0, 0.0)
+
+    def __call__(self, x: Any, t: float, corrector: bool = False) -> Any:
+        v = self._velocity(x, t, corrector)
+        if not corrector:
+            self._last = (x, t, v)
+        return v
+
+    def estimate(self) -> Any:
+        """The data as the model saw it there: x - t v."""
+        x, t, v = self._last
+        return x - v * t
+
+
+def velocity_of(look: Asked, course: Course) -> Callable[..., Any]:
+    """velocity(x, t, corrector=False) of a course."""
     stages = [course.heard, *([course.then] if course.then else [])]
-    conditional = _switching(dit, [(dit.prepared(s.condition), s.context) for s in stages], course)
+    conditional = _switching(look, [(s.condition, s.context) for s in stages], course)
     velocity: Callable[..., Any] = conditional
     if course.guidance != 1:
-        nulls = [(dit.prepared(dit.null_condition(len(s.condition))), s.context) for s in stages]
-        unconditional = _switching(dit, nulls, course)
+        unconditional = _switching(look, [(s.null, s.context) for s in stages], course)
         velocity = Guided(conditional, unconditional, course.guidance, course.kind, course.interval)
     return Steadied(velocity, course.clamp, course.ema) if course.clamp or course.ema else velocity
 
 
-def _switching(dit: Any, stages: Sequence[tuple[Any, Any]], course: Course) -> Callable[..., Any]:
+def _switching(look: Asked, stages: Sequence[tuple[Any, Any]], course: Course) -> Callable[..., Any]:
     if len(stages) == 1:
-        return lambda x, t, corrector=False: dit.velocity(x, t, *stages[0])
+        return lambda x, t, corrector=False: look(Look(x, t, *stages[0]))
 
     def velocity(x: Any, t: float, corrector: bool = False) -> Any:
         """A second look at a step is at a lower t, and hears what the step hears."""
         step = next(i for i, reached in enumerate(course.times) if reached <= t) - corrector
-        return dit.velocity(x, t, *stages[step >= course.then_from])
+        return look(Look(x, t, *stages[step >= course.then_from]))
 
     return velocity
 

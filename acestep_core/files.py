@@ -70,6 +70,13 @@ def text_id(*texts: str) -> str:
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12]
 
 
+def array_id(array: "np.ndarray") -> str:
+    """12 hex digits that change when any number or the shape does."""
+    digest = hashlib.sha256(f"{array.dtype} {array.shape}".encode())
+    digest.update(array.tobytes())
+    return digest.hexdigest()[:12]
+
+
 def read_text(path: Path) -> str:
     """`decode_text` of a file."""
     return decode_text(path.read_bytes(), path)

@@ -1,73 +1,68 @@
-"""Makes a clip from a request: text and source → condition → noise → latents → wave, with a record of all of it."""
+"""Makes clips from requests: text and source → condition → noise → latents → wave, several at once, as events."""
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from acestep_core import prompts
 from acestep_core.adapters import attach, take_off
-from acestep_core.audio import RATE_HZ, normalise_peak, write_audio
+from acestep_core.audio import RATE_HZ, normalise_peak
+from acestep_core.clip import Clip, UsedAdapter, audio_record, record_of, request_record
+from acestep_core.conditioning import PreparedOnce, Words, conditions, read_words, share_heard, words_of
 from acestep_core.denoising import Course, Heard, Kept, denoise
 from acestep_core.errors import UserError
-from acestep_core.files import content_id, text_id, write_json
 from acestep_core.model import Model
-from acestep_core.parts import MIN_FRAMES
-from acestep_core.provenance import versions
+from acestep_core.parts import HOP, MIN_FRAMES
 from acestep_core.registry import Registry, registry
 from acestep_core.request import GenerateRequest, resolve, times_of
 from acestep_core.schedule import from_level
 from acestep_core.seeds import derived_seed
-from acestep_core.source import (
-    SourceSong,
-    context_of,
-    fitted,
-    frames_for,
-    inside_of,
-    read_source,
-    read_timbre,
-    spliced,
-)
-from acestep_core.tasks import Cover, Repaint, Text2Music
+from acestep_core.source import SourceSong, context_of, fitted, frames_for, inside_of, read_source, read_timbre, spliced
+from acestep_core.tasks import Cover, Repaint
+from acestep_core.together import Together
 
 if TYPE_CHECKING:
     import numpy as np
 
+MOST_AT_ONCE = 8
+
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a generation is: `stage` is text, steps or decode."""
+    """Where an item is: `stage` is text, steps or decode (then in latent frames)."""
 
+    item: int
     stage: str
     done: int
     total: int
 
 
 @dataclass(frozen=True)
-class Clip:
-    """A generated wave float32 [2, S] at 48 kHz, and the record that makes it again."""
+class Preview:
+    """What an item would sound like if the way went on straight from step `step` (from 1): float32 [2, S]."""
 
+    item: int
+    step: int
     wave: "np.ndarray"
-    record: Mapping[str, Any]
-
-    def save(self, path: str | Path) -> Path:
-        """Write the audio in the format of the extension, and the record beside it as `<file>.json`."""
-        write_audio(Path(path), self.wave)
-        write_json(record_path(Path(path)), self.record)
-        return Path(path)
 
 
 @dataclass(frozen=True)
-class UsedAdapter:
-    """An adapter file or folder and the strength it is heard at."""
+class Made:
+    """An item is finished."""
 
-    path: Path
-    scale: float = 1.0
+    item: int
+    clip: Clip
+    request: GenerateRequest
 
 
-def record_path(audio: Path) -> Path:
-    return audio.with_name(f"{audio.name}.json")
+@dataclass(frozen=True)
+class Failed:
+    """An item cannot be made; the others go on."""
+
+    item: int
+    error: UserError
+
+
+Event = Progress | Preview | Made | Failed
 
 
 def generate(
@@ -84,84 +79,158 @@ def generate(
 
     Raises `UserError` for an option that would do nothing with this model.
     """
-    plugins = plugins or registry()
-    request = resolve(request or GenerateRequest(**fields), model.info)
-    options = options or {}
+    request = request or GenerateRequest(**fields)
+    for event in generating(model, [request], adapters=adapters, plugins=plugins, options=options):
+        if isinstance(event, Failed):
+            raise event.error
+        if isinstance(event, Made):
+            return event.clip
+        on_progress(event)
+    raise AssertionError("an item is made or fails")
+
+
+def generating(
+    model: Model,
+    requests: Sequence[GenerateRequest],
+    *,
+    adapters: Sequence[UsedAdapter] = (),
+    plugins: Registry | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    batch_size: int | None = None,
+    preview_every: int = 0,
+) -> Iterator[Event]:
+    """Makes all requests, up to `batch_size` at once (1 to 8; as the device likes unless given), and says how it goes.
+
+    An item's result depends on its own request alone, to rounding; its record tells who shared its passes, so that the
+    very same bytes can be made again. Every `preview_every` steps come `Preview`s; 0 = none. Close it to stop: at once,
+    what is made so far stays made. Raises `UserError` before anything is made if a request makes no sense.
+    """
+    plugins, options = plugins or registry(), options or {}
+    if batch_size is not None and not 1 <= batch_size <= MOST_AT_ONCE:
+        raise UserError(f"{batch_size} items cannot be made at once", f"give 1 to {MOST_AT_ONCE}")
+    if preview_every and model.one_at_a_time:
+        raise UserError("There is no room for previews: the parts of the model take turns", "leave --preview-every out")
+    items = [_Item(i, *_resolved(r, model, plugins, options)) for i, r in enumerate(requests)]
+    return _events(model, items, adapters, plugins, options, batch_size, preview_every)
+
+
+@dataclass
+class _Item:
+    """One request on its way."""
+
+    index: int
+    request: GenerateRequest
+    solver: Any
+    times: list[float]
+    song: SourceSong | None = None
+    timbre: "np.ndarray | None" = None
+    words: Words | None = None
+    steps_done: list[tuple[int, Callable[[], Any]]] = field(default_factory=list)
+
+    @property
+    def frames(self) -> int:
+        return max(len(self.song.latents) if self.song else frames_for(self.request.duration_s), MIN_FRAMES)
+
+
+def _resolved(
+    request: GenerateRequest, model: Model, plugins: Registry, options: Mapping[str, Mapping[str, Any]]
+) -> tuple[GenerateRequest, Any, list[float]]:
+    request = resolve(request, model.info)
     solver = plugins.make("solvers", request.solver, options.get("solver"))
-    times = times_of(request, model.info, plugins, options.get("schedule"))
-    song, timbre = _sounds(model, request)
-    on_progress(Progress("text", 0, 1))
-    states, notes = _states(model, request)
+    return request, solver, times_of(request, model.info, plugins, options.get("schedule"))
+
+
+def _events(
+    model: Model,
+    items: Sequence[_Item],
+    adapters: Sequence[UsedAdapter],
+    plugins: Registry,
+    options: Mapping[str, Any],
+    batch_size: int | None,
+    preview_every: int,
+) -> Iterator[Event]:
+    ready = []
+    for item in items:
+        yield Progress(item.index, "text", 0, 1)
+        try:
+            _read(model, item)
+            ready.append(item)
+        except UserError as e:
+            yield Failed(item.index, e)
+    while ready:
+        size = min(batch_size or model.dit.at_once(max(i.frames for i in ready)), MOST_AT_ONCE)
+        group, ready = ready[:size], ready[size:]
+        yield from _group(model, group, adapters, plugins, options, preview_every)
+
+
+def _read(model: Model, item: _Item) -> None:
+    """Sounds and words, as far as that needs neither noise nor the transformer."""
+    request = item.request
+    if getattr(request.task, "source", None):
+        item.song = read_source(request.task, model.codec, derived_seed(request.seed, "source"))
+    if request.timbre is not None:
+        item.timbre = read_timbre(request.timbre, model.codec, derived_seed(request.seed, "timbre"))
+    item.words = words_of(request, model.text)
+    read_words(model, item.words)
+
+
+def _group(
+    model: Model,
+    items: Sequence[_Item],
+    adapters: Sequence[UsedAdapter],
+    plugins: Registry,
+    options: Mapping[str, Any],
+    preview_every: int,
+) -> Iterator[Event]:
     dit = model.dit
     attached = [attach(dit, a.path, a.scale, plugins) for a in adapters]
     try:
-        course = _course(dit, request, times, states, song, timbre)
-        latents = _solved(dit, request, solver, course, song, on_progress)
+        prepared = PreparedOnce(dit)
+        courses = [_course(model, item, prepared) for item in items]
+        works = [_work(dit, item, course) for item, course in zip(items, courses, strict=True)]
+        together = Together(dit, works, model.backend.release)
+        for _ in together.rounds():
+            for item, course in zip(items, courses, strict=True):
+                yield from _told(model, item, len(course.times) - 1, preview_every)
+        records = [record_of(model, item.request, options, adapters) for item in items]
     finally:
         take_off(attached)
-    _check_finite(dit.numpy(latents), request)
-    wave = model.codec.decode(latents, lambda done, total: on_progress(Progress("decode", done, total)))
-    wave = _finished(wave, request, song)
-    record = _record(model, dit, request, options, adapters, times, wave) | {"notes": notes}
-    return Clip(wave, record)
+    mates = [request_record(item.request) for item in items] if len(items) > 1 else []
+    for place, item in enumerate(items):
+        record = records[place] | {"schedule": courses[place].times}
+        record |= {"batch": {"requests": mates, "place": place, "at_once": together.at_once}} if mates else {}
+        notes = [*item.words.notes, *together.notes]
+        try:
+            if together.errors[place] is not None:
+                raise together.errors[place]
+            wave = yield from _decoded(model, item, together.results[place])
+        except UserError as e:
+            yield Failed(item.index, e)
+        else:
+            wave = _finished(wave, item.request, item.song)
+            clip = Clip(wave, record | {"audio": audio_record(wave), "notes": notes})
+            yield Made(item.index, clip, item.request)
 
 
-def _sounds(model: Model, request: GenerateRequest) -> "tuple[SourceSong | None, np.ndarray | None]":
-    song = read_source(request.task, model.codec, derived_seed(request.seed, "source")) if _has_song(request) else None
-    timbre = request.timbre
-    return song, None if timbre is None else read_timbre(timbre, model.codec, derived_seed(request.seed, "timbre"))
-
-
-def _has_song(request: GenerateRequest) -> bool:
-    return not isinstance(request.task, Text2Music)
-
-
-def _switch(request: GenerateRequest) -> float:
-    """Share of the steps that hear the song or the codes."""
-    task = request.task
-    if isinstance(task, Cover):
-        return task.cover_strength
-    return task.codes_strength if isinstance(task, Text2Music) and task.codes else 1.0
-
-
-def _states(model: Model, request: GenerateRequest) -> tuple[list[Any], list[str]]:
-    """(text states of each stage with those of the lyrics, warnings)."""
-    metas = prompts.metas_text(request.bpm, request.timesignature, request.keyscale, request.duration_s)
-    instructions = [request.task.instruction, *([prompts.TEXT2MUSIC] if _switch(request) < 1 else [])]
-    captions = [prompts.caption_text(request.caption, metas, i) for i in instructions]
-    lyrics = prompts.lyric_text(request.lyrics or "[Instrumental]", request.language)
-    notes = prompts.token_warnings(captions[0], lyrics, model.text.count, "the prompt")
-    words = model.text.lyrics(lyrics)
-    return [(model.text.caption(c), words) for c in captions], notes
-
-
-def _course(
-    dit: Any,
-    request: GenerateRequest,
-    times: list[float],
-    states: list[Any],
-    song: SourceSong | None,
-    timbre: Any,
-) -> Course:
-    frames = len(song.latents) if song else frames_for(request.duration_s)
-    frames = max(frames, MIN_FRAMES)
-    first = Heard(
-        dit.condition(*states[0], timbre), context_of(request.task, song, dit, frames, request.reference_mode)
-    )
-    task = request.task
+def _course(model: Model, item: _Item, prepared: PreparedOnce) -> Course:
+    dit, request, task, frames, times = model.dit, item.request, item.request.task, item.frames, item.times
+    contexts = [context_of(task, item.song, dit, frames, request.reference_mode), dit.text2music_context(frames)]
+    heard = []
+    for condition, context in zip(conditions(model, item.words, item.timbre), contexts, strict=False):
+        null = prepared.null(len(condition)) if request.guidance != 1 else None
+        heard.append(Heard(prepared.condition(condition), context, null))
     if isinstance(task, Cover) and task.cover_noise:
         times = from_level(times, 1 - task.cover_noise)
-    then = Heard(dit.condition(*states[1], timbre), dit.text2music_context(frames)) if len(states) > 1 else None
     kept = None
     if isinstance(task, Repaint):
-        inside = inside_of(song.region, frames)[:, None].astype("float32")
-        clean = fitted(song.latents, dit, frames)
+        inside = inside_of(item.song.region, frames)[:, None].astype("float32")
+        clean = fitted(item.song.latents, dit, frames)
         kept = Kept(dit.array(clean), dit.array(inside), task.held, task.fade_frames)
     return Course(
         times=times,
-        heard=first,
-        then=then,
-        then_from=int((len(times) - 1) * _switch(request)),
+        heard=heard[0],
+        then=heard[1] if len(heard) > 1 else None,
+        then_from=int((len(times) - 1) * share_heard(request)),
         guidance=request.guidance,
         kind=request.guidance_kind or "apg",
         interval=(request.guidance_start, request.guidance_end),
@@ -171,16 +240,38 @@ def _course(
     )
 
 
-def _solved(
-    dit: Any, request: GenerateRequest, solver: Any, course: Course, song: SourceSong | None, on_progress: Callable
-) -> Any:
-    frames = len(course.heard.context)
-    noise = x = dit.noise(request.seed, frames)
+def _work(dit: Any, item: _Item, course: Course) -> Callable[[Callable], Any]:
+    """The item's way from noise to latents, given somebody who answers with velocities."""
+    request, frames, seed = item.request, item.frames, item.request.seed
+    noise = x = dit.noise(seed, frames)
     if isinstance(request.task, Cover) and request.task.cover_noise:
-        x = noise * course.times[0] + dit.array(fitted(song.latents, dit, frames)) * (1 - course.times[0])
-    draws = (dit.noise(derived_seed(request.seed, f"solver {i}"), frames) for i in range(10**9))
-    total = len(course.times) - 1
-    return denoise(dit, course, solver, noise, draws, x, lambda i, x: on_progress(Progress("steps", i + 1, total)))
+        x = noise * course.times[0] + dit.array(fitted(item.song.latents, dit, frames)) * (1 - course.times[0])
+    draws = (dit.noise(derived_seed(seed, f"solver {i}"), frames) for i in range(10**9))
+    done = item.steps_done
+    return lambda look: denoise(look, course, item.solver, noise, draws, x, lambda i, about: done.append((i, about)))
+
+
+def _told(model: Model, item: _Item, total: int, preview_every: int) -> Iterator[Event]:
+    """What happened to an item since it was last asked."""
+    while item.steps_done:
+        step, estimate = item.steps_done.pop(0)
+        yield Progress(item.index, "steps", step + 1, total)
+        if preview_every and (step + 1) % preview_every == 0 and step + 1 < total:
+            wave = model.codec.decode(estimate())[:, : round(item.request.duration_s * RATE_HZ)]
+            yield Preview(item.index, step + 1, normalise_peak(wave, item.request.peak_db))
+
+
+def _decoded(model: Model, item: _Item, latents: Any) -> "Iterator[Progress | np.ndarray]":
+    """Returns the wave [2, S]."""
+    import numpy as np
+
+    _check_finite(model.dit.numpy(latents))
+    pieces, done = [], 0
+    for piece in model.codec.pieces(latents):
+        pieces.append(piece)
+        done += piece.shape[1] // HOP
+        yield Progress(item.index, "decode", done, len(latents))
+    return np.concatenate(pieces, axis=1)
 
 
 def _finished(wave: "np.ndarray", request: GenerateRequest, song: SourceSong | None) -> "np.ndarray":
@@ -190,30 +281,10 @@ def _finished(wave: "np.ndarray", request: GenerateRequest, song: SourceSong | N
     return normalise_peak(wave, request.peak_db)
 
 
-def _check_finite(latents: "np.ndarray", request: GenerateRequest) -> None:
+def _check_finite(latents: "np.ndarray") -> None:
     import numpy as np
 
     if not np.isfinite(latents).all():
         raise UserError(
             "The model produced NaN or infinite latents", "try -o backend.dtype=float32 or scale down adapters"
         )
-
-
-def _record(model: Model, dit: Any, request: Any, options: Any, adapters: Any, times: Any, wave: Any) -> dict[str, Any]:
-    return {
-        "request": {**asdict(request), "timbre": request.timbre and str(request.timbre), "task": request.task.record()},
-        "options": {k: dict(v) for k, v in options.items() if v},
-        "schedule": list(times),
-        "adapters": [{"path": str(a.path), "scale": a.scale, "hash": adapter_hash(a.path)} for a in adapters],
-        "sources": {str(p): content_id(p) for p in (request.timbre, getattr(request.task, "source", None)) if p},
-        "model": {"folder": model.info.folder.name, "variant": model.info.variant, "hashes": model.hashes},
-        "backend": {"name": model.backend.name, "device": dit.device_name, "dtype": dit.dtype_name},
-        "versions": versions(),
-        "audio": {"rate_hz": RATE_HZ, "samples": wave.shape[1], "sha256": hashlib.sha256(wave.tobytes()).hexdigest()},
-    }
-
-
-def adapter_hash(path: Path) -> str:
-    """Names the weights of an adapter, wherever it lies."""
-    files = sorted(path.rglob("*.safetensors")) if path.is_dir() else [path]
-    return text_id(*(hashlib.sha256(f.read_bytes()).hexdigest() for f in files))

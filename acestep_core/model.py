@@ -7,6 +7,7 @@ from typing import Any
 from acestep_core.api import Backend
 from acestep_core.checkpoint import Checkpoint, ModelInfo, open_checkpoint, weight_files
 from acestep_core.registry import Registry, registry
+from acestep_core.remembered import Remembered
 
 PARTS = ("text", "codec", "dit")
 
@@ -23,6 +24,7 @@ class Model:
         if one_at_a_time is None:
             one_at_a_time = not backend.fits(sum(self._bytes(p) for p in PARTS))
         self.one_at_a_time = one_at_a_time
+        self.remembered = Remembered()  # what parts have made of texts and sounds
         self._loaded: dict[str, Any] = {}
 
     @property

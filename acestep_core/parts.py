@@ -1,7 +1,7 @@
 """What the pipelines need of a loaded model, whatever library runs it.
 
 Arrays between parts are the backend's own (torch, MLX); at the edges they are numpy. Latents are [T, 64] at 25 Hz,
-waves [2, S] at 48 kHz. One item at a time: an item's result never depends on its batch mates.
+waves [2, S] at 48 kHz. An item's result never depends on those that share a pass with it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,8 +42,11 @@ class CodecPart(Protocol):
     def encode(self, wave: "np.ndarray", seed: int) -> "np.ndarray":
         """Latents float32 [T, 64] of a wave [2, S]; a posterior sample drawn with `seed`."""
 
-    def decode(self, latents: Any, on_tile: Callable[[int, int], None] | None = None) -> "np.ndarray":
+    def decode(self, latents: Any) -> "np.ndarray":
         """Wave float32 [2, T * 1920] of latents [T, 64]."""
+
+    def pieces(self, latents: Any) -> "Iterator[np.ndarray]":
+        """`decode`, piece by piece [2, n], as they are ready."""
 
 
 class Decoder(Protocol):
@@ -56,6 +59,16 @@ class Decoder(Protocol):
 
     def module_path(self, name: str) -> str:
         """Attribute path inside `module` of the linear layer with that original name."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """A velocity that is asked for: x [T, 64] at t, what is heard (`prepared`), and the context [T, 128]."""
+
+    x: Any
+    t: float
+    condition: Any
+    context: Any
 
 
 class DitPart(Protocol):
@@ -98,6 +111,15 @@ class DitPart(Protocol):
 
     def velocity(self, x: Any, t: float, condition: Any, context: Any) -> Any:
         """noise - data as the model sees it at x [T, 64], float32. The condition is plain or `prepared`."""
+
+    def velocities(self, looks: "Sequence[Look]") -> list[Any]:
+        """`velocity` of several items, of whatever lengths, in one pass; all conditions are `prepared`.
+
+        Each is what it is alone, to rounding. Raises `OutOfMemory` where fewer at once may fit.
+        """
+
+    def at_once(self, frames: int) -> int:
+        """How many items of that length had best share a pass, if there are as many: 1 where sharing gains nothing."""
 
     def numpy(self, array: Any) -> "np.ndarray":
         """float32 numpy copy."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from acestep_core.clip import UsedAdapter, adapter_hash
 from acestep_core.errors import UserError, raise_all
 from acestep_core.files import content_id
-from acestep_core.generation import UsedAdapter, adapter_hash
 from acestep_core.model import Model
 from acestep_core.options import parse_options
 from acestep_core.provenance import versions
@@ -18,12 +18,18 @@ from acestep_core.tasks import TASKS, Task
 
 @dataclass(frozen=True)
 class Record:
-    """What made a clip: enough to make it again."""
+    """What made a clip: enough to make it again. `batch` are all requests that shared its passes, itself at `place`."""
 
-    request: GenerateRequest
+    batch: tuple[GenerateRequest, ...]
+    place: int
+    at_once: int
     options: Mapping[str, Mapping[str, Any]]
     adapters: tuple[UsedAdapter, ...]
     content: Mapping[str, Any]
+
+    @property
+    def request(self) -> GenerateRequest:
+        return self.batch[self.place]
 
     @property
     def sha256(self) -> str:
@@ -35,22 +41,29 @@ def load_record(path: Path) -> Record:
     """Raises `UserError` if the file is no record."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        given = {k: v for k, v in content["request"].items() if v is not None}
-        about_task = given.pop("task", {"name": "text2music"})
-        kind = TASKS[about_task["name"]]
+        shared = content.get("batch") or {"requests": [content["request"]], "place": 0, "at_once": 1}
         adapters = tuple(UsedAdapter(Path(a["path"]), float(a["scale"])) for a in content["adapters"])
         content["audio"]["sha256"], content["model"]["hashes"], content["versions"], content["backend"]["device"]
+        if shared["requests"][shared["place"]] != content["request"]:
+            raise ValueError("its batch does not hold its request")
+        requests = tuple(_request(dict(given), path) for given in shared["requests"])
+        place, at_once = int(shared["place"]), int(shared["at_once"])
     except OSError as e:
         raise UserError(f"{path} cannot be read ({e.strerror})", "give the .json beside a generated file") from e
-    except (ValueError, KeyError, TypeError) as e:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as e:
         raise UserError(f"{path} is no record of a clip ({e!r})", "give the .json beside a generated file") from e
-    values, errors = parse_options(GenerateRequest, given, str(path))
+    return Record(requests, place, at_once, content.get("options", {}), adapters, content)
+
+
+def _request(given: dict[str, Any], path: Path) -> GenerateRequest:
+    about_task = given.pop("task", {"name": "text2music"})
+    kind = TASKS[about_task["name"]]
     asked = {k: v for k, v in about_task.items() if k != "name" and v is not None}
+    values, errors = parse_options(GenerateRequest, {k: v for k, v in given.items() if v is not None}, str(path))
     of_task, more = parse_options(kind, asked, str(path))
     raise_all([*errors, *more], str(path))
     task = kind(**of_task)
-    request = GenerateRequest(**_chosen(values, task), task=task)
-    return Record(request, content.get("options", {}), adapters, content)
+    return GenerateRequest(**_chosen(values, task), task=task)
 
 
 def _chosen(values: dict[str, Any], task: Task) -> dict[str, Any]:

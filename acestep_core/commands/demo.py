@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from acestep_core.commands import encode, generate, scan, train
+from acestep_core.clip import UsedAdapter
+from acestep_core.commands import encode, generating, scan, train
 from acestep_core.console import clock
 from acestep_core.dataset import Dataset
 from acestep_core.encoding import EncodeSettings
 from acestep_core.errors import UserError
-from acestep_core.generation import UsedAdapter
 from acestep_core.model import Model, load_backend
 from acestep_core.registry import registry
 from acestep_core.request import GenerateRequest
@@ -81,7 +81,7 @@ def _model(given: Path | None, out: Path) -> Model:
 
 
 def _generate(model: Model, path: Path, adapters: tuple[UsedAdapter, ...]) -> Path:
-    return generate.run(model, PROMPT, adapters).save(path)
+    return generating.run(model, PROMPT, adapters).save(path)
 
 
 def _say(number: int, text: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from acestep_core.audio import format_of
+from acestep_core.clip import Clip, UsedAdapter
 from acestep_core.commands.choices import (
     chosen_options,
     extension_choice,
@@ -21,12 +22,11 @@ from acestep_core.commands.choices import (
     taking_part,
     task_options,
 )
-from acestep_core.console import Ticker, clock, print_json
+from acestep_core.commands.generating import making, report
 from acestep_core.errors import UserError
 from acestep_core.files import read_text
-from acestep_core.generation import Clip, Progress, UsedAdapter, generate, record_path
-from acestep_core.observers import Observers
-from acestep_core.record import check_same, load_record
+from acestep_core.items import read_items, repeated
+from acestep_core.record import Record, check_same, load_record
 from acestep_core.registry import registry
 from acestep_core.request import GenerateRequest
 from acestep_core.tasks import MODES, TASKS
@@ -38,6 +38,11 @@ from acestep_core.tasks import MODES, TASKS
 @click.option("--task", "task", type=click.Choice([*TASKS, *MODES]), help="What to do; text2music unless given.")
 @task_options
 @click.option("--lyrics-file", type=click.Path(path_type=Path), help="Read the lyrics from this file.")
+@click.option("--count", type=click.IntRange(1), help="How many clips, with seeds that follow each other. [default: 1]")
+@click.option("--items", type=click.Path(path_type=Path), help="A clip per line of this JSON Lines file.")
+@click.option("--batch-size", type=click.IntRange(1, 8), help="Clips made at once; as the device likes unless given.")
+@click.option("--preview-every", type=click.IntRange(1), metavar="K", help="Write what it sounds like every K steps.")
+@click.option("--resume", is_flag=True, help="Leave out the clips that are there already.")
 @click.option("--adapter", "adapters", multiple=True, type=click.Path(path_type=Path), help="Adapter; may be repeated.")
 @click.option(
     "--scale", "scales", multiple=True, type=float, help="Strength of each --adapter, in order; 1 if left out."
@@ -46,50 +51,52 @@ from acestep_core.tasks import MODES, TASKS
 @click.option("--out", type=click.Path(path_type=Path), help="wav, flac, mp3, ogg or opus; -o FILE does the same.")
 @plugin_choices
 @extension_choice
-@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON, of several clips a list.")
 @click.pass_obj
 def command(config: dict[str, Any], model: Path, variant: str | None, backend: str, task: str | None,
-            lyrics_file: Path | None, adapters: tuple[Path, ...], scales: tuple[float, ...], again: Path | None,
-            out: Path | None, pairs: tuple[str, ...], extensions: tuple[str, ...], as_json: bool,
+            lyrics_file: Path | None, count: int | None, items: Path | None, batch_size: int | None,
+            preview_every: int | None, resume: bool, adapters: tuple[Path, ...], scales: tuple[float, ...],
+            again: Path | None, out: Path | None, pairs: tuple[str, ...], extensions: tuple[str, ...], as_json: bool,
             **given: Any) -> None:  # fmt: skip
-    """Make a clip. The record written beside it (FILE.json) makes it again: generate --model DIR --from FILE.json."""
+    """Make clips. The record written beside each (FILE.json) makes it again: generate --model DIR --from FILE.json.
+
+    Of several, the files are numbered: out-1.flac, out-2.flac.
+    """
     pairs, out = split_out(pairs, out, Path("out.flac"))
     format_of(out)
+    record = None
     if again is not None:
-        request, tables, used, record = _from_record(again, {**given, "task": task}, adapters, lyrics_file)
+        several = {"count": count, "items": items, "batch_size": batch_size, "resume": resume or None}
+        record = _record(again, {**given, "task": task, **several}, adapters, lyrics_file)
+        requests, used, batch_size = list(record.batch), record.adapters, record.at_once
     else:
         if lyrics_file is not None:
             given["lyrics"] = _lyrics(lyrics_file, given)
         asked = replace(made(GenerateRequest, given), task=made_task(task, given))
-        request, tables, used, record = asked, {}, _used(adapters, scales), None
-    chosen = {"backend": ("backends", backend), "solver": ("solvers", request.solver)}
-    chosen |= {"schedule": ("samplers", request.schedule)} if request.schedule else {}
+        each = read_items(items, asked) if items else [asked]
+        requests, used = [r for one in each for r in repeated(one, count or 1)], _used(adapters, scales)
+    chosen = {"backend": ("backends", backend), "solver": ("solvers", requests[0].solver)}
+    chosen |= {"schedule": ("samplers", requests[0].schedule)} if requests[0].schedule else {}
     heard = extension_tables(extensions, chosen)
     options = chosen_options(pairs, config, registry(), chosen | heard)
     extended = {name: options.pop(table) for table, (_, name) in heard.items()}
-    options |= {table: {**options.get(table, {}), **values} for table, values in tables.items()}
+    recorded = record.options if record else {}
+    options |= {table: {**options.get(table, {}), **values} for table, values in recorded.items()}
     opened = open_model(model, variant, backend, options.pop("backend"))
     for line in check_same(record, opened) if record else ():
         click.echo(f"note: {line}; the samples may differ", err=True)
+    only = record.place if record else None
     with taking_part(extended, ("acestep_audio",), "generate"):
-        clip = run(opened, request, used, options)
-        clip.save(out)
-        Observers(registry().manager).notify("acestep_audio", request=request, clip=clip, path=out)
-    _report(clip, out, as_json)
+        done = making(opened, requests, out, adapters=used, options=options, batch_size=batch_size,
+                      preview_every=preview_every or 0, resume=resume, only=only)  # fmt: skip
+    report(done, as_json)
     if record is not None:
-        same = record.sha256 == clip.record["audio"]["sha256"]
-        click.echo("The samples equal the record's." if same else "The samples differ from the record's.", err=True)
+        _compare(record, done.clips[0].clip)
 
 
-def run(model: Any, request: GenerateRequest, adapters: tuple[UsedAdapter, ...] = (), options: Any = None) -> Clip:
-    """Generate with progress on stderr."""
-    tickers: dict[str, Ticker] = {}
-
-    def tell(p: Progress) -> None:
-        if p.done and p.total > 1:
-            tickers.setdefault(p.stage, Ticker(p.stage, p.total)).update(p.done)
-
-    return generate(model, request, adapters=adapters, options=options, on_progress=tell)
+def _compare(record: Record, clip: Clip) -> None:
+    same = record.sha256 == clip.record["audio"]["sha256"]
+    click.echo("The samples equal the record's." if same else "The samples differ from the record's.", err=True)
 
 
 def _used(adapters: tuple[Path, ...], scales: tuple[float, ...]) -> tuple[UsedAdapter, ...]:
@@ -108,20 +115,9 @@ def _lyrics(file: Path, given: dict[str, Any]) -> str:
         raise UserError(f"{file} cannot be read ({e.strerror})", "check the path") from e
 
 
-def _from_record(again: Path, given: dict[str, Any], adapters: tuple[Path, ...], lyrics_file: Path | None) -> Any:
+def _record(again: Path, given: dict[str, Any], adapters: tuple[Path, ...], lyrics_file: Path | None) -> Record:
     doubled = [n for n, value in given.items() if value is not None]
     doubled += ["adapter"] * bool(adapters) + ["lyrics-file"] * bool(lyrics_file)
     if doubled:
         raise UserError(f"--from gives everything, --{doubled[0].replace('_', '-')} too", "leave one of them out")
-    record = load_record(again)
-    return record.request, record.options, record.adapters, record
-
-
-def _report(clip: Clip, out: Path, as_json: bool) -> None:
-    if as_json:
-        print_json({"audio": out, **clip.record})
-        return
-    for line in clip.record["notes"]:
-        click.echo(f"warning: {line}")
-    seconds = clip.record["audio"]["samples"] / clip.record["audio"]["rate_hz"]
-    click.echo(f"{out}: {clock(seconds)}, seed {clip.record['request']['seed']}; record in {record_path(out)}")
+    return load_record(again)

@@ -3,7 +3,7 @@
 import json
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -62,14 +62,15 @@ class ToyCodec:
         noise = np.random.default_rng(seed).standard_normal((frames, CHANNELS))
         return (windows.std(axis=2) * 4 - 1 + 0.01 * noise).astype(np.float32)
 
-    def decode(self, latents: Any, on_tile: Callable[[int, int], None] | None = None) -> Any:
+    def pieces(self, latents: Any) -> Iterator[Any]:
         import numpy as np
 
         levels = np.repeat(np.asarray(latents, np.float32).reshape(-1), HOP // CHANNELS)
         wave = np.sin(np.arange(levels.size) * 0.03).astype(np.float32) * np.tanh(levels)
-        if on_tile:
-            on_tile(1, 1)
-        return np.stack([wave, wave])
+        yield np.stack([wave, wave])
+
+    def decode(self, latents: Any) -> Any:
+        return next(self.pieces(latents))
 
 
 class ToyLm:

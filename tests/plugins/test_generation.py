@@ -7,7 +7,8 @@ import pytest
 import soundfile
 
 from acestep_core import GenerateRequest, UserError, generate, load_backend
-from acestep_core.generation import Progress, UsedAdapter, record_path
+from acestep_core.clip import UsedAdapter, record_path
+from acestep_core.generation import Progress
 from acestep_core.record import check_same, load_record
 from acestep_core.registry import registry
 

@@ -200,14 +200,19 @@ def _generated(name, case, item, times, solver, how, draws):
         times = from_level(times, level)
         x = noise * times[0] + gold["in.src_latents"][item] * (1 - times[0])
     if share is not None:
-        how["then"] = Heard(_words_alone(dit, gold)[item], _context(dit.silence_frames(52), gold, item))
+        how["then"] = _heard(dit, _words_alone(dit, gold)[item], _context(dit.silence_frames(52), gold, item))
         how["then_from"] = int((len(times) - 1) * share)
     if how.pop("kept", False):
         mask = gold["in.repaint_mask"][item].float()[:, None]
         how["kept"] = Kept(gold["in.x0"][item], mask, share=0.5, fade=10)
     context = gold["context.cover" if case.startswith("cover") else "context.text2music"][item]
-    course = Course(times=times, heard=Heard(gold["encoder.hidden_states"][item], context), **how)
-    return denoise(dit, course, solver, noise, draws, x, lambda i, x: None)
+    course = Course(times=times, heard=_heard(dit, gold["encoder.hidden_states"][item], context), **how)
+    return denoise(lambda q: dit.velocity(q.x, q.t, q.condition, q.context), course, solver, noise, draws, x,
+                   lambda i, estimate: None)  # fmt: skip
+
+
+def _heard(dit, condition, context):
+    return Heard(condition, context, dit.null_condition(len(condition)))
 
 
 def _context(source, gold, item):

@@ -7,7 +7,7 @@ import pytest
 
 from acestep_core import prompts
 from acestep_core.checkpoint import Checkpoint, open_checkpoint
-from acestep_core.parts import CHANNELS, HOP
+from acestep_core.parts import CHANNELS, HOP, Look
 from acestep_core.registry import registry
 from acestep_core.testing.contracts.base import PluginContract, refuses
 
@@ -65,7 +65,9 @@ class BackendContract(PluginContract):
         assert latents.shape == (11, CHANNELS) and latents.dtype == np.float32
         assert np.array_equal(latents, codec.encode(wave, seed=3))
         assert not np.array_equal(latents, codec.encode(wave, seed=4))
-        assert codec.decode(_native(latents)).shape == (2, 11 * HOP)
+        decoded = codec.decode(_native(latents))
+        assert decoded.shape == (2, 11 * HOP)
+        assert np.array_equal(np.concatenate(list(codec.pieces(_native(latents))), axis=1), decoded)
 
     def test_noise_is_the_same_on_every_machine(self, part: Any) -> None:
         import torch
@@ -93,6 +95,17 @@ class BackendContract(PluginContract):
         x, context = dit.noise(1, 41), dit.text2music_context(41)
         plain, prepared = (dit.numpy(dit.velocity(x, 0.5, c, context)) for c in (condition, dit.prepared(condition)))
         assert abs(plain - prepared).max() <= 1e-5 * abs(plain).max()
+
+    def test_items_that_share_a_pass_are_what_they_are_alone(self, part: Any) -> None:
+        text, dit = part("text"), part("dit")
+        looks = []
+        for frames, t, words in ((41, 0.9, "a waltz"), (150, 0.5, "x"), (128, 0.1, "a much longer caption " * 9)):
+            prepared = dit.prepared(dit.condition(text.caption(words), text.lyrics("la")))
+            looks.append(Look(dit.noise(frames, frames), t, prepared, dit.text2music_context(frames)))
+        for look, velocity in zip(looks, dit.velocities(looks), strict=True):
+            alone = dit.numpy(dit.velocity(look.x, look.t, look.condition, look.context))
+            assert abs(alone - dit.numpy(velocity)).max() <= 1e-5 * abs(alone).max()
+        assert dit.at_once(150) >= 1
 
     def test_a_context_holds_source_and_mask(self, part: Any) -> None:
         import numpy as np

@@ -1,7 +1,7 @@
 """The audio codec (AutoencoderOobleck), in overlapping tiles, so that memory does not grow with length."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,18 +47,17 @@ class Codec:
         noise = torch.randn(frames, CHANNELS, generator=torch.Generator().manual_seed(seed))
         return np.ascontiguousarray((mean + std * noise.T).T.numpy())
 
+    def decode(self, latents: torch.Tensor) -> np.ndarray:
+        return np.concatenate(list(self.pieces(latents)), axis=1)
+
+    def pieces(self, latents: torch.Tensor) -> Iterator[np.ndarray]:
+        for left, start, end, right in tiles(latents.shape[0], self._tile, DECODE_OVERLAP):
+            yield self._decode_tile(latents, left, right)[:, (start - left) * HOP : (end - left) * HOP]
+
     @torch.inference_mode()
-    def decode(self, latents: torch.Tensor, on_tile: Callable[[int, int], None] | None = None) -> np.ndarray:
-        frames = latents.shape[0]
-        wave = np.empty((2, frames * HOP), np.float32)
-        todo = list(tiles(frames, self._tile, DECODE_OVERLAP))
-        for number, (left, start, end, right) in enumerate(todo, 1):
-            z = latents[left:right].T[None].to(self._place.device, self._place.dtype)
-            tile = self.vae.decode(z).sample[0].float().cpu().numpy()
-            wave[:, start * HOP : end * HOP] = tile[:, (start - left) * HOP : (end - left) * HOP]
-            if on_tile:
-                on_tile(number, len(todo))
-        return wave
+    def _decode_tile(self, latents: torch.Tensor, left: int, right: int) -> np.ndarray:
+        z = latents[left:right].T[None].to(self._place.device, self._place.dtype)
+        return self.vae.decode(z).sample[0].float().cpu().numpy()
 
     def _encode_tile(self, wave: np.ndarray, left: int, start: int, end: int, right: int) -> torch.Tensor:
         x = torch.from_numpy(wave[:, left * HOP : right * HOP])[None].to(self._place.device, self._place.dtype)

@@ -11,11 +11,14 @@ from torch import nn
 
 from acestep_core import UserError
 from acestep_core.checkpoint import read_model
-from acestep_core.parts import CHANNELS
+from acestep_core.parts import CHANNELS, Look
 from acestep_plugins.backends.pt.device import Place
 from acestep_plugins.backends.pt.dit_modules import build_decoder, build_detokenizer, build_encoder, build_tokenizer
 from acestep_plugins.backends.pt.folder import check_foreign, fill, read_tensors, to_diffusers, to_original
+from acestep_plugins.backends.pt.joined import Joined
 from acestep_plugins.backends.pt.transformer import Prepared
+
+_GPU_AT_ONCE = 8
 
 
 class Dit:
@@ -24,6 +27,7 @@ class Dit:
     def __init__(self, folder: Path, place: Place):
         self.info = read_model(folder)
         self._place = place
+        self._joined = Joined(place)
         check_foreign(folder)
         with torch.device("meta"):
             decoder, encoder = build_decoder(self.info.config), build_encoder(self.info.config)
@@ -113,6 +117,18 @@ class Dit:
             context_latents=self._in(context)[None],
         )
         return output[0][0].float()
+
+    @torch.inference_mode()
+    def velocities(self, looks: Sequence[Look]) -> list[torch.Tensor]:
+        if len(looks) == 1:
+            (look,) = looks
+            return [self.velocity(look.x, look.t, look.condition, look.context)]
+        output = self.decoder.module(**self._joined.inputs(looks))[0]
+        return [v[: len(look.x)].float() for v, look in zip(output, looks, strict=True)]
+
+    def at_once(self, frames: int) -> int:
+        """A CPU is busy with one item; a GPU works on as many as there are, and says when memory is short."""
+        return 1 if self._place.device.type == "cpu" else _GPU_AT_ONCE
 
     def array(self, array: Any) -> torch.Tensor:
         return torch.as_tensor(array, dtype=torch.float32, device=self._place.device)

@@ -1,0 +1,71 @@
+"""A finished clip, and the record beside it that says all of what made it."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from acestep_core.audio import RATE_HZ, write_audio
+from acestep_core.files import content_id, text_id, write_json
+from acestep_core.model import Model
+from acestep_core.provenance import versions
+from acestep_core.request import GenerateRequest
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A generated wave float32 [2, S] at 48 kHz, and the record that makes it again."""
+
+    wave: "np.ndarray"
+    record: Mapping[str, Any]
+
+    def save(self, path: str | Path) -> Path:
+        """Write the audio in the format of the extension, and the record beside it as `<file>.json`."""
+        write_audio(Path(path), self.wave)
+        write_json(record_path(Path(path)), self.record)
+        return Path(path)
+
+
+@dataclass(frozen=True)
+class UsedAdapter:
+    """An adapter file or folder and the strength it is heard at."""
+
+    path: Path
+    scale: float = 1.0
+
+
+def record_path(audio: Path) -> Path:
+    return audio.with_name(f"{audio.name}.json")
+
+
+def record_of(
+    model: Model, request: GenerateRequest, options: Mapping[str, Any], adapters: Sequence[UsedAdapter]
+) -> dict[str, Any]:
+    """The part of a record that is known before anything is made; adapters must be attached by now."""
+    return {
+        "request": request_record(request),
+        "options": {k: dict(v) for k, v in options.items() if v},
+        "adapters": [{"path": str(a.path), "scale": a.scale, "hash": adapter_hash(a.path)} for a in adapters],
+        "sources": {str(p): content_id(p) for p in (request.timbre, getattr(request.task, "source", None)) if p},
+        "model": {"folder": model.info.folder.name, "variant": model.info.variant, "hashes": model.hashes},
+        "backend": {"name": model.backend.name, "device": model.dit.device_name, "dtype": model.dit.dtype_name},
+        "versions": versions(),
+    }
+
+
+def request_record(request: GenerateRequest) -> dict[str, Any]:
+    return {**asdict(request), "timbre": request.timbre and str(request.timbre), "task": request.task.record()}
+
+
+def audio_record(wave: "np.ndarray") -> dict[str, Any]:
+    return {"rate_hz": RATE_HZ, "samples": wave.shape[1], "sha256": hashlib.sha256(wave.tobytes()).hexdigest()}
+
+
+def adapter_hash(path: Path) -> str:
+    """Names the weights of an adapter, wherever it lies."""
+    files = sorted(path.rglob("*.safetensors")) if path.is_dir() else [path]
+    return text_id(*(hashlib.sha256(f.read_bytes()).hexdigest() for f in files))
