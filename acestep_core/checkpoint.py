@@ -106,7 +106,8 @@ class Checkpoint:
             return self.dit.folder
         folder = self.root / {"codec": VAE, "text": TEXT}[name]
         if not (folder / "config.json").is_file():
-            raise UserError(f"{self.root} has no folder {folder.name}", f"put the original {folder.name}/ there")
+            remedy = f"acestep-core models download {folder.name} --to {self.root}"
+            raise UserError(f"{self.root} has no folder {folder.name}", remedy)
         return folder
 
     def hash(self, *parts: str) -> str:
@@ -124,7 +125,7 @@ def list_models(root: Path) -> list[ModelInfo]:
     if not found:
         raise UserError(
             f"{root} holds no ACE-Step 1.5 model (no folder with a config.json of model_type 'acestep')",
-            f"try it with random weights: acestep-core models tiny {root}",
+            f"acestep-core models download acestep-v15-turbo --to {root}; with random weights: models tiny {root}",
         )
     return found
 

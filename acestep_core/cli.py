@@ -26,7 +26,7 @@ COMMANDS = {
     "encode": ("encode", "Turn songs into training data."),
     "train": ("train", "Train an adapter on encoded songs."),
     "generate": ("generate", "Make music, with or without adapters."),
-    "models": ("models", "List, show and make checkpoint folders."),
+    "models": ("models", "List, show, download and make checkpoint folders."),
     "runs": ("runs", "List trainings and compare them."),
     "samplers": ("samplers", "Draw timestep samplers: their density and schedule."),
     "plugins": ("plugins", "List, show and check plugins, and begin one."),

@@ -15,11 +15,13 @@ import pytest
 TREE = Path(__file__).parents[1]
 CORE, PLUGINS = TREE / "acestep_core", TREE / "plugins"
 HEAVY = {"torch", "torchaudio", "numpy", "scipy", "transformers", "diffusers", "peft", "lycoris", "safetensors",
-         "soundfile", "soxr", "gradio", "mlx", "rich", "faster_whisper", "ctranslate2"}  # fmt: skip
+         "soundfile", "soxr", "gradio", "mlx", "rich", "faster_whisper", "ctranslate2", "huggingface_hub",
+         "modelscope_hub"}  # fmt: skip
 LOW = ("errors", "options", "hooks", "api", "data", "prompts", "parts", "discovery", "registry")
 PIPELINES = ("encoding", "training", "generation")
 SHELL = ("commands", "cli", "__main__")
 MOST_LINES, MOST_FUNCTION_LINES = 300, 60
+HUBS = re.compile(r"\b(hugging" + r"face\.co|hf" + r"\.co|model" + r"scope\.(cn|ai)|py" + r"pi\.org)\b")
 UNFINISHED = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
 
 
@@ -126,6 +128,14 @@ def test_files_and_functions_stay_short_and_finished_in(path: Path):
     assert not UNFINISHED.search(text)
     functions = [n for n in ast.walk(tree_of(path)) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
     assert not [f.name for f in functions if f.end_lineno - f.lineno + 1 > MOST_FUNCTION_LINES]
+
+
+def test_no_file_names_the_host_of_a_hub_or_an_index():
+    """Their own libraries know where they are, and mirrors stand in the environment."""
+    others = [p for pattern in ("*.md", "*.toml", "*.txt", "Makefile", ".ci/*") for p in TREE.glob(pattern)]
+    assert len(others) > 5
+    texts = {p: p.read_text(encoding="utf-8") for p in {*EVERYTHING, *others}}
+    assert not [p for p, text in texts.items() if HUBS.search(text)]
 
 
 def catches_everything(handler: ast.ExceptHandler) -> bool:

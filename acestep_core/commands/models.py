@@ -1,34 +1,93 @@
-"""acestep-core models list | show | tiny"""
+"""acestep-core models list | show | download | tiny"""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from acestep_core.checkpoint import LM_PREFIX, TEXT, VAE, list_models, open_checkpoint
+from acestep_core.checkpoint import TEXT, VAE, open_checkpoint
+from acestep_core.commands.downloading import FOLDER, FOLDER_ENV, download_command
 from acestep_core.console import print_json, table
+from acestep_core.fitting import Device, fits, this_device
+from acestep_core.hub.catalogue import PARTS
+from acestep_core.hub.record import read_record
+from acestep_core.installed import Installed, installed
 from acestep_core.registry import registry
+
+MODEL = PARTS["acestep-v15-turbo"]
 
 
 @click.group("models")
 def command() -> None:
-    """List, show and make checkpoint folders."""
+    """List, show, download and make checkpoint folders."""
+
+
+command.add_command(download_command)
 
 
 @command.command("list")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=click.Path(path_type=Path), default=FOLDER, envvar=FOLDER_ENV)
+@click.option("--available", is_flag=True, help="What can be downloaded, instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-def list_command(folder: Path, as_json: bool) -> None:
-    """The models in FOLDER and the parts they share."""
-    found = [m.describe() for m in list_models(folder)]
-    parts = [n for n in (VAE, TEXT) if (folder / n / "config.json").is_file()]
-    parts += sorted(p.name for p in folder.glob(f"{LM_PREFIX}*") if p.is_dir())
-    if as_json:
-        print_json({"models": found, "parts": parts})
+def list_command(folder: Path, available: bool, as_json: bool) -> None:
+    """What FOLDER holds, whether it is all there, and whether it fits this device.
+
+    FOLDER is 'models', or what ACESTEP_CHECKPOINTS_DIR says. Fits: yes; in turn (one part at a time); or no.
+    """
+    if available:
+        _available(folder, as_json)
         return
-    rows = [(Path(m["folder"]).name, m["variant"], m["hidden_size"], m["layers"], f"{m['weights_bytes'] / 1e9:.2f} GB",
-             m["default_steps"], m["default_shift"], ", ".join(m["tasks"])) for m in found]  # fmt: skip
-    table(("model", "variant", "width", "layers", "weights", "steps", "shift", "tasks"), rows)
-    click.echo(f"parts: {', '.join(parts) or 'none'}")
+    found = installed(folder)
+    device = this_device()
+    shared = [p.parameters for p in found if p.name in (VAE, TEXT)]
+    rows = [_facts(p, device, shared) for p in found]
+    if as_json:
+        models, parts = ([r for r in rows if (r["kind"] == "model") is wanted] for wanted in (True, False))
+        print_json({"folder": folder, "device": device.name, "free_bytes": device.free_bytes, "models": models,
+                    "parts": parts})  # fmt: skip
+        return
+    table(("name", "what", "variant", "parameters", "on disk", "fits", "state"), [
+        (r["name"], r["kind"], r["variant"], f"{r['parameters'] / 1e6:.1f} M", _gb(r["bytes"]), r["fits"],
+         "; ".join(r["problems"]) or "complete") for r in rows
+    ], right=("parameters", "on disk"))  # fmt: skip
+    click.echo(f"{device.name}: {_gb(device.free_bytes)} of memory free")
+    names, kinds = {p.name for p in found}, {p.kind for p in found}
+    for lacking in [*[PARTS[n] for n in (VAE, TEXT) if n not in names], *[MODEL] * ("model" not in kinds)]:
+        click.echo(f"no {lacking.kind}: acestep-core models download {lacking.name} --to {folder}")
+
+
+def _facts(part: Installed, device: Device, shared: list[int]) -> dict[str, Any]:
+    record = read_record(part.folder)
+    counted = [part.parameters, *shared] if part.kind == "model" else [part.parameters]
+    return {
+        "name": part.name,
+        "folder": str(part.folder),
+        "kind": part.kind,
+        "variant": part.model.variant if part.model else None,
+        "parameters": part.parameters,
+        "bytes": part.size,
+        "complete": not part.problems,
+        "problems": list(part.problems),
+        "fits": None if part.problems else fits(counted, device),
+        "repository": record.repo if record else None,
+        "revision": record.revision if record else None,
+        "licence": record.licence if record else None,
+    }
+
+
+def _available(folder: Path, as_json: bool) -> None:
+    have = {p.name for p in installed(folder) if not p.problems} if folder.is_dir() else set()
+    if as_json:
+        print_json([{"name": p.name, "kind": p.kind, "repository": p.repo, "about_gb": p.about_gb, "about": p.about,
+                     "installed": p.name in have} for p in PARTS.values()])  # fmt: skip
+        return
+    rows = [(p.name, p.kind, f"{p.about_gb:.1f} GB", "yes" if p.name in have else "", p.about) for p in PARTS.values()]
+    table(("name", "what", "about", "installed", ""), rows, right=("about",))
+    click.echo("Others: acestep-core models download OWNER/NAME")
+
+
+def _gb(size: int) -> str:
+    return f"{size / 1e9:.2f} GB"
 
 
 @command.command("show")
