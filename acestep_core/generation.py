@@ -153,25 +153,26 @@ def _events(
     for item in items:
         yield Progress(item.index, "text", 0, 1)
         try:
-            _read(model, item)
+            _hear(model, item)
             ready.append(item)
         except UserError as e:
             yield Failed(item.index, e)
+    for item in ready:  # after all sounds: where parts take turns, each comes once
+        item.words = words_of(item.request, model.text)
+        read_words(model, item.words)
     while ready:
         size = min(batch_size or model.dit.at_once(max(i.frames for i in ready)), MOST_AT_ONCE)
         group, ready = ready[:size], ready[size:]
         yield from _group(model, group, adapters, plugins, options, preview_every)
 
 
-def _read(model: Model, item: _Item) -> None:
-    """Sounds and words, as far as that needs neither noise nor the transformer."""
+def _hear(model: Model, item: _Item) -> None:
+    """The sounds that the item is made of."""
     request = item.request
     if getattr(request.task, "source", None):
         item.song = read_source(request.task, model.codec, derived_seed(request.seed, "source"))
     if request.timbre is not None:
         item.timbre = read_timbre(request.timbre, model.codec, derived_seed(request.seed, "timbre"))
-    item.words = words_of(request, model.text)
-    read_words(model, item.words)
 
 
 def _group(
