@@ -34,6 +34,7 @@ _PUBLIC = {
     "process_folder": "preparation",
     "TrainSettings": "training",
     "train": "training",
+    "AudioSettings": "audio_format",
     "Complete": "tasks",
     "Cover": "tasks",
     "Extract": "tasks",

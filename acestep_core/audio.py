@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from acestep_core.audio_format import AudioSettings, encoding_of
+from acestep_core.audio_tags import id3
 from acestep_core.errors import UserError
+from acestep_core.repeatable import make_repeatable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,13 +22,6 @@ _STREAMED = 2**31 - 2**16  # a WAV written to a pipe declares about this many by
 _NO_LENGTH = 2**63 - 1  # SF_COUNT_MAX, what libsndfile says of a FLAC written to a pipe
 _OGG_PAGE = 65_307  # bytes of the longest, RFC 3533
 _BLOCK_S = 1  # libvorbis overflows its stack on one long write (python-soundfile issue 396)
-_FORMATS = {
-    ".wav": ("WAV", "PCM_16"),
-    ".flac": ("FLAC", "PCM_16"),
-    ".mp3": ("MP3", "MPEG_LAYER_III"),
-    ".ogg": ("OGG", "VORBIS"),
-    ".opus": ("OGG", "OPUS"),
-}
 
 
 @dataclass(frozen=True)
@@ -192,33 +188,34 @@ def decoded(path: Path, info: AudioInfo) -> Generator["np.ndarray", None, None]:
         raise UserError(f"decoding stopped in the middle ({e})", "copy or export it again") from e
 
 
-def normalise_peak(wave: "np.ndarray", peak_db: float) -> "np.ndarray":
-    """The wave scaled so that its highest sample is at `peak_db` dBFS; silence stays silence."""
-    import numpy as np
+def write_audio(path: Path, wave: "np.ndarray", rate_hz: int = RATE_HZ, settings: AudioSettings | None = None) -> None:
+    """Write float32 [channels, S] in the format of the file's extension, under a temporary name first.
 
-    peak = float(np.abs(wave).max()) if wave.size else 0.0
-    return wave if peak == 0.0 else wave * np.float32(10 ** (peak_db / 20) / peak)
-
-
-def format_of(path: Path) -> tuple[str, str]:
-    """(container, codec) for a file name. Raises `UserError` for an extension that cannot be written."""
-    if path.suffix.lower() not in _FORMATS:
-        raise UserError(f"Cannot write '{path.suffix}' audio", f"use {', '.join(_FORMATS)}")
-    return _FORMATS[path.suffix.lower()]
-
-
-def write_audio(path: Path, wave: "np.ndarray", rate_hz: int = RATE_HZ) -> None:
-    """Write float32 [2, S] in the format of the file's extension, under a temporary name first."""
+    The same wave and settings give the same bytes. What is above full scale is clipped, but for float32.
+    """
     import soundfile
 
-    container, codec = format_of(path)
+    settings = settings or AudioSettings()
+    encoding = encoding_of(path, settings, wave.shape[0])
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
-    block = rate_hz * _BLOCK_S
+    how = {"format": encoding.container, "subtype": encoding.codec, **encoding.more}
     try:
-        with soundfile.SoundFile(str(temporary), "w", rate_hz, wave.shape[0], format=container, subtype=codec) as f:
-            for start in range(0, wave.shape[1], block):
-                f.write(wave[:, start : start + block].T.clip(-1.0, 1.0))
+        with soundfile.SoundFile(str(temporary), "w", rate_hz, wave.shape[0], **how) as f:
+            if encoding.container != "MP3":
+                for name, text in settings.tags.items():
+                    setattr(f, name, text)
+            for block in _written(wave, rate_hz * _BLOCK_S, encoding.clips):
+                f.write(block)
+        make_repeatable(temporary)
+        if encoding.container == "MP3" and settings.tags:
+            temporary.write_bytes(id3(settings.tags) + temporary.read_bytes())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _written(wave: "np.ndarray", length: int, clips: bool) -> Iterator["np.ndarray"]:
+    for start in range(0, wave.shape[1], length):
+        block = wave[:, start : start + length].T
+        yield block.clip(-1.0, 1.0) if clips else block

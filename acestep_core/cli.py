@@ -26,6 +26,8 @@ COMMANDS = {
     "encode": ("encode", "Turn songs into training data."),
     "train": ("train", "Train an adapter on encoded songs."),
     "generate": ("generate", "Make music, with or without adapters."),
+    "codes": ("codes", "Turn audio into the model's codes, and codes into audio."),
+    "plot": ("plot", "Draw the waveform and the spectrogram of audio files."),
     "models": ("models", "List, show, download and make checkpoint folders."),
     "runs": ("runs", "List trainings and compare them."),
     "samplers": ("samplers", "Draw timestep samplers: their density and schedule."),

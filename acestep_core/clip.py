@@ -6,11 +6,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from acestep_core.audio import RATE_HZ, write_audio
-from acestep_core.files import content_id, text_id, write_json
+from acestep_core.audio import RATE_HZ
+from acestep_core.audio_format import AudioSettings
+from acestep_core.files import content_id, text_id
 from acestep_core.model import Model
 from acestep_core.provenance import versions
 from acestep_core.request import GenerateRequest
+from acestep_core.saving import save
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,11 +25,9 @@ class Clip:
     wave: "np.ndarray"
     record: Mapping[str, Any]
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path, settings: AudioSettings | None = None) -> Path:
         """Write the audio in the format of the extension, and the record beside it as `<file>.json`."""
-        write_audio(Path(path), self.wave)
-        write_json(record_path(Path(path)), self.record)
-        return Path(path)
+        return save(self, Path(path), settings or AudioSettings())
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,6 @@ class UsedAdapter:
 
     path: Path
     scale: float = 1.0
-
-
-def record_path(audio: Path) -> Path:
-    return audio.with_name(f"{audio.name}.json")
 
 
 def record_of(

@@ -5,18 +5,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from acestep_core.adapters import attach, take_off
-from acestep_core.audio import RATE_HZ, normalise_peak
 from acestep_core.clip import Clip, UsedAdapter, audio_record, record_of, request_record
 from acestep_core.conditioning import PreparedOnce, Words, conditions, read_words, share_heard, words_of
 from acestep_core.denoising import Course, Heard, Kept, denoise
 from acestep_core.errors import UserError
+from acestep_core.finishing import finished
 from acestep_core.model import Model
 from acestep_core.parts import HOP, MIN_FRAMES
 from acestep_core.registry import Registry, registry
 from acestep_core.request import GenerateRequest, resolve, times_of
 from acestep_core.schedule import from_level
 from acestep_core.seeds import derived_seed
-from acestep_core.source import SourceSong, context_of, fitted, frames_for, inside_of, read_source, read_timbre, spliced
+from acestep_core.source import SourceSong, context_of, fitted, frames_for, inside_of, read_source, read_timbre
 from acestep_core.tasks import Cover, Repaint
 from acestep_core.together import Together
 
@@ -208,8 +208,8 @@ def _group(
         except UserError as e:
             yield Failed(item.index, e)
         else:
-            wave = _finished(wave, item.request, item.song)
-            clip = Clip(wave, record | {"audio": audio_record(wave), "notes": notes})
+            wave, more = finished(wave, item.request, item.song)
+            clip = Clip(wave, record | {"audio": audio_record(wave), "notes": [*notes, *more]})
             yield Made(item.index, clip, item.request)
 
 
@@ -258,8 +258,8 @@ def _told(model: Model, item: _Item, total: int, preview_every: int) -> Iterator
         step, estimate = item.steps_done.pop(0)
         yield Progress(item.index, "steps", step + 1, total)
         if preview_every and (step + 1) % preview_every == 0 and step + 1 < total:
-            wave = model.codec.decode(estimate())[:, : round(item.request.duration_s * RATE_HZ)]
-            yield Preview(item.index, step + 1, normalise_peak(wave, item.request.peak_db))
+            wave, _ = finished(model.codec.decode(estimate()), item.request, item.song)
+            yield Preview(item.index, step + 1, wave)
 
 
 def _decoded(model: Model, item: _Item, latents: Any) -> "Iterator[Progress | np.ndarray]":
@@ -273,13 +273,6 @@ def _decoded(model: Model, item: _Item, latents: Any) -> "Iterator[Progress | np
         done += piece.shape[1] // HOP
         yield Progress(item.index, "decode", done, len(latents))
     return np.concatenate(pieces, axis=1)
-
-
-def _finished(wave: "np.ndarray", request: GenerateRequest, song: SourceSong | None) -> "np.ndarray":
-    wave = wave[:, : round(request.duration_s * RATE_HZ)]
-    if isinstance(request.task, Repaint) and request.task.repaint_mode != "aggressive":
-        wave = spliced(wave, song, request.task.fade_s)
-    return normalise_peak(wave, request.peak_db)
 
 
 def _check_finite(latents: "np.ndarray") -> None:

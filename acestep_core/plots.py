@@ -1,11 +1,14 @@
-"""Pictures of samplers and runs, drawn with matplotlib's object interface: no window, no state shared with others."""
+"""Pictures of samplers, runs and sounds, by matplotlib's object interface: no window, no state shared with others."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from acestep_core.audio import RATE_HZ
 from acestep_core.comparison import T_BINS, RunFacts, smoothed
 from acestep_core.errors import UserError
+from acestep_core.spectrogram import envelope, spectrogram
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,6 +18,8 @@ _T_AXIS = "t  (0 = data, 1 = noise)"
 _DENSITY_BINS = 50
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#4d4d4d")  # of Okabe and Ito
 _MARKERS = "os^Dv*P"
+_TICKS_HZ = (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
+_QUIETEST_DB = -100
 
 
 def check_picture(path: Path) -> None:
@@ -67,13 +72,39 @@ def draw_runs(runs: Sequence[RunFacts], path: Path) -> None:
     _finish(figure, curves, path)
 
 
+def draw_sound(wave: "np.ndarray", path: Path, title: str = "", rate_hz: int = RATE_HZ) -> Path:
+    """Waveform and spectrogram of a wave [channels, S] of any length."""
+    import numpy as np
+
+    figure = _figure(12, 7)
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2))
+    seconds = wave.shape[1] / rate_hz
+    for channel, (low, high) in enumerate(zip(*envelope(wave), strict=True)):
+        times = np.linspace(0, seconds, len(low))
+        top.fill_between(times, low, high, color=_COLOURS[channel], alpha=0.6, linewidth=0.4)
+    _label(top, _literal(title), "", "amplitude")
+    top.set(ylim=(-1.02, 1.02), xlim=(0, seconds))
+    level, edges = spectrogram(wave, rate_hz)
+    times = np.linspace(0, seconds, level.shape[1] + 1)
+    drawn = bottom.pcolormesh(times, edges, level, vmin=_QUIETEST_DB, vmax=0, cmap="magma", rasterized=True)
+    bottom.set(yscale="log", xlabel="time in s", ylabel="frequency in Hz", ylim=(edges[0], edges[-1]))
+    bottom.set_yticks(_TICKS_HZ, [f"{hz:g}" if hz < 1000 else f"{hz / 1000:g}k" for hz in _TICKS_HZ])
+    figure.colorbar(drawn, ax=bottom, label="level in dBFS", pad=0.01)
+    return _save(figure, path)
+
+
 def _panels() -> tuple[Any, Any]:
+    figure = _figure(12, 5)
+    return figure, figure.subplots(1, 2)
+
+
+def _figure(width: float, height: float) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 5), layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, figure.subplots(1, 2)
+    return figure
 
 
 def _literal(name: str) -> str:
@@ -98,6 +129,12 @@ def _finish(figure: Any, named: Any, path: Path) -> None:
     """One legend below both panels, out of the names in one of them, and the file."""
     handles, _ = named.get_legend_handles_labels()
     figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)), frameon=False)
+    _save(figure, path)
+
+
+def _save(figure: Any, path: Path) -> Path:
     temporary = path.with_name(f".{path.name}.tmp")
-    figure.savefig(temporary, dpi=130, format=path.suffix.lower().removeprefix("."))
-    temporary.replace(path)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a name that the font cannot show costs no sentence
+        figure.savefig(temporary, dpi=130, format=path.suffix.lower().removeprefix("."))
+    return temporary.replace(path)

@@ -9,6 +9,7 @@ from typing import Any
 from acestep_core.checkpoint import ModelInfo
 from acestep_core.data import CHECKS
 from acestep_core.errors import UserError, raise_all
+from acestep_core.finishing import PEAK_DB, fade_problems, level_problems
 from acestep_core.guidance import Kind
 from acestep_core.options import check_values, option
 from acestep_core.registry import Registry
@@ -50,7 +51,18 @@ class GenerateRequest:
     reference_mode: bool = option(
         False, "as the reference does where it differs: turbo's own timesteps only, regions not told to the model"
     )
-    peak_db: float = option(-1.0, "level of the loudest sample in dBFS", ge=-60, le=0)
+    fade_in_s: float = option(0.0, "seconds in which it rises from silence", ge=0, le=10)
+    fade_out_s: float = option(0.0, "seconds in which it falls to silence", ge=0, le=10)
+    peak_db: float | None = option(
+        None,
+        f"loudest sample in dBFS: {PEAK_DB:g} unless given, and no more than that with --loudness-lufs",
+        ge=-60,
+        le=0,
+    )
+    loudness_lufs: float | None = option(
+        None, "integrated loudness in LUFS (BS.1770) in place of a peak, such as -14", ge=-60, le=0
+    )
+    keep_level: bool = option(False, "leave the level as the model made it")
     task: Task = field(default_factory=Text2Music)
 
 
@@ -63,11 +75,11 @@ def resolve(request: GenerateRequest, info: ModelInfo) -> GenerateRequest:
             request = replace(request, **{name: CHECKS[name](value) if value else value})
         except ValueError as e:
             errors.append(UserError(f"{name} {value!r} {e}"))
-    errors += [*request.task.problems(), *_ineffective(request, info)]
+    errors += [*request.task.problems(), *_ineffective(request, info), *level_problems(request)]
     raise_all(errors, "The request")
     guided = request.guidance if request.guidance is not None else info.default_guidance
     of_task = length_of(request.task) if request.task.decides_length else None
-    return replace(
+    resolved = replace(
         request,
         duration_s=of_task or request.duration_s or DEFAULT_S,
         seed=secrets.randbits(32) if request.seed is None else request.seed,
@@ -75,7 +87,10 @@ def resolve(request: GenerateRequest, info: ModelInfo) -> GenerateRequest:
         shift=request.shift if request.shift is not None else info.default_shift,
         guidance=guided,
         guidance_kind=(request.guidance_kind or "apg") if guided != 1 else None,
+        peak_db=PEAK_DB if request.peak_db is None and not request.keep_level else request.peak_db,
     )
+    raise_all(fade_problems(resolved), "The request")
+    return resolved
 
 
 def _ineffective(request: GenerateRequest, info: ModelInfo) -> Iterator[UserError]:

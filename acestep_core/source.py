@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from acestep_core.audio import RATE_HZ, probe, read_stereo
+from acestep_core.codes import CODE_FRAMES, read_codes
 from acestep_core.errors import UserError
 from acestep_core.parts import FRAME_RATE_HZ, HOP, MIN_FRAMES
-from acestep_core.tasks import CODE_FRAMES, Cover, Lego, Repaint, Task, Text2Music, read_codes
+from acestep_core.tasks import Cover, Lego, Repaint, Task, Text2Music
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,13 +4,13 @@ Source: task matrix of handler/conditioning_masks.py and constants.py of ACE-Ste
 words of an instruction.
 """
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from acestep_core.codes import code_problems
 from acestep_core.errors import UserError
 from acestep_core.options import nearest, option
 from acestep_core.prompts import TEXT2MUSIC
@@ -19,9 +19,6 @@ Mode = Literal["conservative", "balanced", "aggressive"]
 FROM_TOKENS = "Generate audio semantic tokens based on the given conditions:"
 TRACKS = ("woodwinds", "brass", "fx", "synth", "strings", "percussion", "keyboard", "guitar", "bass", "drums",
           "backing_vocals", "vocals")  # fmt: skip
-CODES = 64_000
-CODE_FRAMES = 5  # latent frames per code: 5 codes a second
-_CODE = re.compile(r"<\|audio_code_(\d+)\|>")
 _FADE_FRAMES, _FADE_S = 25, 0.05  # of a repaint that keeps as much as it can, handler/generate_music.py
 
 
@@ -56,7 +53,8 @@ class Text2Music(Task):
     name = "text2music"
 
     codes: str = option(
-        "", "audio codes of the music, such as <|audio_code_12|><|audio_code_7|>; they decide the length"
+        "",
+        "audio codes, <|audio_code_12|><|audio_code_7|> or 12,7, or a file of them; they decide the length",
     )
     codes_strength: float = option(
         1.0, "share of the steps that hear the codes; later ones the words alone", ge=0, le=1
@@ -72,7 +70,7 @@ class Text2Music(Task):
 
     def problems(self) -> Iterator[UserError]:
         if self.codes:
-            yield from _code_problems(self.codes)
+            yield from code_problems(self.codes)
         elif self.codes_strength != 1:
             yield UserError("--codes-strength does nothing without --codes", "leave it out")
 
@@ -210,26 +208,6 @@ def task_named(name: str) -> type[Task]:
     if task is None:
         raise UserError(f"There is no task '{name}'", nearest(name, [*TASKS, *MODES]))
     return task
-
-
-def read_codes(text: str) -> list[int]:
-    """The numbers of audio codes. Raises `UserError` for anything else."""
-    for problem in _code_problems(text):
-        raise problem
-    return [int(n) for n in _CODE.findall(text)]
-
-
-def write_codes(codes: list[int]) -> str:
-    return "".join(f"<|audio_code_{n}|>" for n in codes)
-
-
-def _code_problems(text: str) -> Iterator[UserError]:
-    rest = _CODE.sub("", text).strip()
-    if rest:
-        yield UserError(f"'{rest[:40]}' is no audio code", "write <|audio_code_12|> for each")
-    wrong = [n for n in _CODE.findall(text) if int(n) >= CODES]
-    if wrong:
-        yield UserError(f"There is no audio code {wrong[0]}", f"they go from 0 to {CODES - 1}")
 
 
 def _track_problems(tracks: list[str] | tuple[str, ...]) -> Iterator[UserError]:

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import click
 
+from acestep_core.codes import codes_given
 from acestep_core.config import plugin_options
 from acestep_core.errors import UserError, raise_all
 from acestep_core.model import Model
@@ -74,7 +75,8 @@ def made_task(name: str | None, given: Mapping[str, Any]) -> Task:
     idle = [n.replace("_", "-") for n in sorted(others) if given.get(n) is not None]
     remedy = "leave it out, or say another --task"
     raise_all([UserError(f"--{n} does nothing: the task is {kind.name}", remedy) for n in idle], "The task")
-    return made(kind, given)
+    codes = {"codes": codes_given(given["codes"])} if given.get("codes") is not None else {}
+    return made(kind, {**given, **codes})
 
 
 def plugin_choices(command: Any) -> Any:

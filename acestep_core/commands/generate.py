@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from acestep_core.audio import format_of
 from acestep_core.clip import Clip, UsedAdapter
+from acestep_core.commands.audio_choices import audio_choices, audio_settings, check_output, picture_choice
 from acestep_core.commands.choices import (
     chosen_options,
     extension_choice,
@@ -29,6 +29,7 @@ from acestep_core.items import read_items, repeated
 from acestep_core.record import Record, check_same, load_record
 from acestep_core.registry import registry
 from acestep_core.request import GenerateRequest
+from acestep_core.saving import recorded_settings
 from acestep_core.tasks import MODES, TASKS
 
 
@@ -49,6 +50,8 @@ from acestep_core.tasks import MODES, TASKS
 )
 @click.option("--from", "again", type=click.Path(path_type=Path), help="Make again what this record describes.")
 @click.option("--out", type=click.Path(path_type=Path), help="wav, flac, mp3, ogg or opus; -o FILE does the same.")
+@audio_choices
+@picture_choice
 @plugin_choices
 @extension_choice
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON, of several clips a list.")
@@ -56,25 +59,27 @@ from acestep_core.tasks import MODES, TASKS
 def command(config: dict[str, Any], model: Path, variant: str | None, backend: str, task: str | None,
             lyrics_file: Path | None, count: int | None, items: Path | None, batch_size: int | None,
             preview_every: int | None, resume: bool, adapters: tuple[Path, ...], scales: tuple[float, ...],
-            again: Path | None, out: Path | None, pairs: tuple[str, ...], extensions: tuple[str, ...], as_json: bool,
-            **given: Any) -> None:  # fmt: skip
+            again: Path | None, out: Path | None, tags: tuple[str, ...], png: bool, pairs: tuple[str, ...],
+            extensions: tuple[str, ...], as_json: bool, **given: Any) -> None:  # fmt: skip
     """Make clips. The record written beside each (FILE.json) makes it again: generate --model DIR --from FILE.json.
 
     Of several, the files are numbered: out-1.flac, out-2.flac.
     """
     pairs, out = split_out(pairs, out, Path("out.flac"))
-    format_of(out)
+    written = audio_settings(given, tags)
     record = None
     if again is not None:
         several = {"count": count, "items": items, "batch_size": batch_size, "resume": resume or None}
         record = _record(again, {**given, "task": task, **several}, adapters, lyrics_file)
         requests, used, batch_size = list(record.batch), record.adapters, record.at_once
+        written = recorded_settings(record.content, out, written)
     else:
         if lyrics_file is not None:
             given["lyrics"] = _lyrics(lyrics_file, given)
         asked = replace(made(GenerateRequest, given), task=made_task(task, given))
         each = read_items(items, asked) if items else [asked]
         requests, used = [r for one in each for r in repeated(one, count or 1)], _used(adapters, scales)
+    check_output(out, written, png)
     chosen = {"backend": ("backends", backend), "solver": ("solvers", requests[0].solver)}
     chosen |= {"schedule": ("samplers", requests[0].schedule)} if requests[0].schedule else {}
     heard = extension_tables(extensions, chosen)
@@ -87,8 +92,8 @@ def command(config: dict[str, Any], model: Path, variant: str | None, backend: s
         click.echo(f"note: {line}; the samples may differ", err=True)
     only = record.place if record else None
     with taking_part(extended, ("acestep_audio",), "generate"):
-        done = making(opened, requests, out, adapters=used, options=options, batch_size=batch_size,
-                      preview_every=preview_every or 0, resume=resume, only=only)  # fmt: skip
+        done = making(opened, requests, out, adapters=used, options=options, batch_size=batch_size, only=only,
+                      preview_every=preview_every or 0, resume=resume, settings=written, png=png)  # fmt: skip
     report(done, as_json)
     if record is not None:
         _compare(record, done.clips[0].clip)

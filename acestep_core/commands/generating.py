@@ -9,15 +9,18 @@ from typing import Any
 import click
 
 from acestep_core.audio import write_audio
-from acestep_core.clip import Clip, UsedAdapter, record_path
+from acestep_core.audio_format import AudioSettings
+from acestep_core.clip import Clip, UsedAdapter
+from acestep_core.commands.audio_choices import draw_beside
 from acestep_core.console import Ticker, clock, print_json
 from acestep_core.errors import UserError
-from acestep_core.generation import Failed, Made, Preview, Progress, generate, generating
+from acestep_core.generation import Failed, Preview, Progress, generate, generating
 from acestep_core.model import Model
 from acestep_core.observers import Observers
 from acestep_core.record import load_record
 from acestep_core.registry import registry
 from acestep_core.request import GenerateRequest, resolve
+from acestep_core.saving import record_path
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ def making(
     preview_every: int = 0,
     resume: bool = False,
     only: int | None = None,
+    settings: AudioSettings | None = None,
+    png: bool = False,
 ) -> Done:
     """Make them into files; with `only`, all are made but that one is written. What fails is told at once."""
     paths = [out] * len(requests) if only is not None else _numbered(out, len(requests))
@@ -71,12 +76,17 @@ def making(
             elif only is not None and todo[event.item] != only:
                 continue
             elif isinstance(event, Preview):
-                write_audio(path.with_name(f"{path.stem}.step-{event.step}{path.suffix}"), event.wave)
+                beside = path.with_name(f"{path.stem}.step-{event.step}{path.suffix}")
+                write_audio(beside, event.wave, settings=settings)
             elif isinstance(event, Failed):
                 click.echo(f"Error: {path.name}: {event.error}", err=True)
                 done.failed[path] = event.error
             else:
-                _write(event, path, done, observers)
+                event.clip.save(path, settings)
+                if png:
+                    draw_beside(event.clip.wave, path)
+                done.clips.append(Written(path, event.clip))
+                observers.notify("acestep_audio", request=event.request, clip=event.clip, path=path)
     except KeyboardInterrupt:
         click.echo(f"\nStopped: {len(done.clips)} of {len(todo)} clips are written. Go on with --resume.", err=True)
         raise
@@ -116,12 +126,6 @@ class Shown:
         total = sum(s.total for s in seen.values()) + (self._items - len(seen)) * p.total
         ticker = self._tickers.setdefault(p.stage, Ticker(p.stage, total))
         ticker.update(sum(s.done for s in seen.values()), total=total)
-
-
-def _write(made: Made, path: Path, done: Done, observers: Observers) -> None:
-    made.clip.save(path)
-    done.clips.append(Written(path, made.clip))
-    observers.notify("acestep_audio", request=made.request, clip=made.clip, path=path)
 
 
 def _numbered(out: Path, count: int) -> list[Path]:

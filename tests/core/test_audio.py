@@ -7,7 +7,8 @@ import pytest
 import soundfile
 
 from acestep_core import UserError
-from acestep_core.audio import EXTENSIONS, RATE_HZ, format_of, normalise_peak, probe, read_stereo, write_audio
+from acestep_core.audio import EXTENSIONS, RATE_HZ, probe, read_stereo, write_audio
+from acestep_core.audio_format import format_of
 
 BROKEN = ("empty.wav", "text.mp3", "text.ogg", "cut.mp3", "cut.flac", "cut.wav", "no samples.wav", "three.wav",
           "nan.wav", "infinite.wav", "endless.flac")  # fmt: skip
@@ -184,15 +185,3 @@ def test_a_wav_written_to_a_pipe_is_read_to_its_end(tmp_path, declared):
     raw[at : at + 4] = declared.to_bytes(4, "little")
     path.write_bytes(raw)
     assert read_stereo(path).shape == (2, 2 * RATE_HZ)
-
-
-@pytest.mark.parametrize(("peak_db", "peak"), [(0.0, 1.0), (-1.0, 0.891251), (-20.0, 0.1)])
-def test_the_peak_is_put_at_the_level_asked_for(peak_db, peak):
-    wave = normalise_peak(np.stack([sine(1, peak=0.3), -sine(1, peak=0.7)]), peak_db)
-    assert np.abs(wave).max() == pytest.approx(peak, abs=1e-5) and wave.dtype == np.float32
-    np.testing.assert_allclose(wave[0] * 0.7, -wave[1] * 0.3, atol=1e-6)
-
-
-def test_silence_stays_silence():
-    assert not normalise_peak(np.zeros((2, 100), np.float32), -1.0).any()
-    assert normalise_peak(np.zeros((2, 0), np.float32), -1.0).shape == (2, 0)

@@ -7,10 +7,11 @@ import pytest
 import soundfile
 
 from acestep_core import GenerateRequest, UserError, generate, load_backend
-from acestep_core.clip import UsedAdapter, record_path
+from acestep_core.clip import UsedAdapter
 from acestep_core.generation import Progress
 from acestep_core.record import check_same, load_record
 from acestep_core.registry import registry
+from acestep_core.saving import record_path
 
 SHORT = {"caption": "a slow waltz", "duration_s": 5.2, "seed": 7}
 

@@ -8,9 +8,10 @@ import soundfile
 
 from acestep_core import GenerateRequest, UserError, generate
 from acestep_core.audio import read_stereo
+from acestep_core.codes import write_codes
 from acestep_core.record import check_same, load_record
 from acestep_core.source import Region, SourceSong, inside_of, length_of, read_timbre, spliced
-from acestep_core.tasks import TASKS, Complete, Cover, Extract, Lego, Repaint, Text2Music, task_named, write_codes
+from acestep_core.tasks import TASKS, Complete, Cover, Extract, Lego, Repaint, Text2Music, task_named
 
 RATE = 48_000
 
