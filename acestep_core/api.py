@@ -221,6 +221,10 @@ class Backend(Plugin):
     def check(self) -> None:
         """Raise `UserError` saying what is missing on this machine and the command that mends it."""
 
+    def settings(self) -> dict[str, Any]:
+        """The options as they are used on this machine, 'auto' and the like resolved: they stand in every record."""
+        return self.options()
+
     def fits(self, size: int) -> bool:
         """Whether parts of `size` bytes of weights and the work with them fit the device together."""
         return True

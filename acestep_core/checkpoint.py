@@ -28,12 +28,18 @@ class ModelInfo:
     config: Mapping[str, Any] = field(repr=False)
 
     @property
+    def version(self) -> str:
+        """model_version as the config has it; finetunes call themselves what they like."""
+        return str(self.config.get("model_version") or "")
+
+    @property
     def turbo(self) -> bool:
-        return bool(self.config["is_turbo"])
+        return self.config["is_turbo"] if "is_turbo" in self.config else "turbo" in self.version.lower()
 
     @property
     def variant(self) -> str:
-        return str(self.config.get("model_version") or ("turbo" if self.turbo else "base"))
+        """turbo, sft or base. A config that was never told its version says turbo, so that `is_turbo` counts first."""
+        return "turbo" if self.turbo else "sft" if "sft" in self.version.lower() else "base"
 
     @property
     def hidden_size(self) -> int:
@@ -77,6 +83,7 @@ class ModelInfo:
         return {
             "folder": str(self.folder),
             "variant": self.variant,
+            "version": self.version,
             "turbo": self.turbo,
             "xl": self.xl,
             "hidden_size": self.hidden_size,
@@ -144,7 +151,10 @@ def open_checkpoint(root: Path, variant: str | None = None) -> Checkpoint:
 
 def read_model(folder: Path) -> ModelInfo:
     """config.json of a DiT folder. Raises `UserError` naming every key that is missing."""
-    config = read_config(folder, (*_NUMBERS, "is_turbo"))
+    config = read_config(folder, _NUMBERS)
+    if not isinstance(config.get("is_turbo", False), bool) or not config.keys() & {"is_turbo", "model_version"}:
+        raise UserError(f"{folder / 'config.json'} does not say whether this is a turbo model",
+                        'write "is_turbo": true or false into it')  # fmt: skip
     wrong = [k for k in _NUMBERS if not isinstance(config[k], int)]
     if wrong:
         raise UserError(f"{folder / 'config.json'}: {', '.join(wrong)} is no number", "download the folder again")
@@ -193,6 +203,6 @@ def _shards(index: Path) -> list[Path]:
 
 def _is_dit(folder: Path) -> bool:
     try:
-        return read_config(folder).get("model_type") == "acestep"
+        return str(read_config(folder).get("model_type")).startswith("acestep")
     except UserError:
         return False

@@ -10,7 +10,8 @@ from acestep_core.audio import RATE_HZ
 from acestep_core.audio_format import AudioSettings
 from acestep_core.files import content_id, text_id
 from acestep_core.model import Model
-from acestep_core.provenance import versions
+from acestep_core.provenance import backend_record, used_plugins, versions
+from acestep_core.registry import Registry
 from acestep_core.request import GenerateRequest
 from acestep_core.saving import save
 
@@ -39,16 +40,20 @@ class UsedAdapter:
 
 
 def record_of(
-    model: Model, request: GenerateRequest, options: Mapping[str, Any], adapters: Sequence[UsedAdapter]
+    model: Model,
+    requests: Sequence[GenerateRequest],
+    options: Mapping[str, Any],
+    adapters: Sequence[UsedAdapter],
+    plugins: Registry,
 ) -> dict[str, Any]:
-    """The part of a record that is known before anything is made; adapters must be attached by now."""
+    """What the records of requests that share their passes have in common."""
     return {
-        "request": request_record(request),
         "options": {k: dict(v) for k, v in options.items() if v},
         "adapters": [{"path": str(a.path), "scale": a.scale, "hash": adapter_hash(a.path)} for a in adapters],
-        "sources": {str(p): content_id(p) for p in (request.timbre, getattr(request.task, "source", None)) if p},
+        "sources": {str(p): content_id(p) for r in requests for p in (r.timbre, getattr(r.task, "source", None)) if p},
         "model": {"folder": model.info.folder.name, "variant": model.info.variant, "hashes": model.hashes},
-        "backend": {"name": model.backend.name, "device": model.dit.device_name, "dtype": model.dit.dtype_name},
+        "backend": backend_record(model.backend) | {"device": model.dit.device_name, "dtype": model.dit.dtype_name},
+        "plugins": used_plugins(requests, plugins),
         "versions": versions(),
     }
 

@@ -25,12 +25,16 @@ _MARK = "acestep-doctor:"
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found about one plugin. `problem` is one sentence, empty if it works; `advice` may be mended."""
+    """What was found about one plugin. `problem` is one sentence, empty if it works; `advice` may be mended.
+
+    `uses` is what a backend's 'auto' options come to on this machine.
+    """
 
     known: Known
     seconds: float = 0.0
     problem: str = ""
     advice: list[str] = field(default_factory=list)
+    uses: dict[str, Any] = field(default_factory=dict)
 
 
 def examine_all(plugins: Iterable[Known], timeout_s: float) -> Iterator[Finding]:
@@ -69,7 +73,18 @@ def report(kind: str, name: str, plugins: Registry) -> dict[str, Any]:
     return {
         "seconds": seconds,
         "advice": [*advice, *_unexplained(kind, name, plugins), *_unannounced(kind, name, plugins)],
+        "uses": _uses(name, plugins) if kind == "backends" else {},
     }
+
+
+def _uses(name: str, plugins: Registry) -> dict[str, Any]:
+    """Nothing for a backend that this machine lacks something for: `check` says so where it is asked for."""
+    try:
+        backend = plugins.make("backends", name)
+        backend.check()
+        return {k: v for k, v in backend.settings().items() if v != backend.options()[k]}
+    except UserError:
+        return {}
 
 
 def _unexplained(kind: str, name: str, plugins: Registry) -> Iterator[str]:

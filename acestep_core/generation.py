@@ -193,12 +193,12 @@ def _group(
         for _ in together.rounds():
             for item, course in zip(items, courses, strict=True):
                 yield from _told(model, item, len(course.times) - 1, preview_every)
-        records = [record_of(model, item.request, options, adapters) for item in items]
+        shared = record_of(model, [item.request for item in items], options, adapters, plugins)
     finally:
         take_off(attached)
     mates = [request_record(item.request) for item in items] if len(items) > 1 else []
     for place, item in enumerate(items):
-        record = records[place] | {"schedule": courses[place].times}
+        record = {"request": request_record(item.request), "schedule": list(courses[place].times), **shared}
         record |= {"batch": {"requests": mates, "place": place, "at_once": together.at_once}} if mates else {}
         notes = [*item.words.notes, *together.notes]
         try:

@@ -1,15 +1,21 @@
 """What took part in a result: versions of packages, and where each plugin came from. Written beside the result."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import importlib_metadata
 
 import acestep_core
+from acestep_core.api import Backend
 from acestep_core.discovery import Known
 from acestep_core.hooks import STEPS
+from acestep_core.options import options_of
 from acestep_core.registry import Registry
+
+if TYPE_CHECKING:
+    from acestep_core.request import GenerateRequest
 
 _PACKAGES = ("torch", "diffusers", "transformers", "peft", "lycoris-lora", "numpy", "soxr", "soundfile")
 
@@ -27,6 +33,19 @@ def versions() -> dict[str, str]:
 def origins(used: Iterable[Known], plugins: Registry) -> dict[str, str]:
     """Name -> origin of the plugins used, and hook -> file of whatever replaces a step of training."""
     return {k.name: origin(k) for k in used} | _replaced_steps(plugins)
+
+
+def backend_record(backend: Backend) -> dict[str, Any]:
+    """The backend and its options as they are used on this machine, but for secrets."""
+    secret = {o.name for o in options_of(type(backend)).values() if o.secret}
+    return {"name": backend.name} | {k: v for k, v in backend.settings().items() if k not in secret}
+
+
+def used_plugins(requests: "Sequence[GenerateRequest]", plugins: Registry) -> dict[str, str]:
+    """Name -> origin of what the solvers and timesteps of clips come from."""
+    used = [plugins.find("solvers", r.solver) for r in requests]
+    used += [plugins.find("samplers", r.schedule) for r in requests if r.schedule]
+    return origins(used, plugins)
 
 
 def extensions(plugins: Registry) -> dict[str, str]:

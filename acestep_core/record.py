@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from acestep_core.clip import UsedAdapter, adapter_hash
+from acestep_core.clip import UsedAdapter
 from acestep_core.errors import UserError, raise_all
-from acestep_core.files import content_id
 from acestep_core.model import Model
 from acestep_core.options import parse_options
-from acestep_core.provenance import versions
+from acestep_core.registry import Registry, registry
 from acestep_core.request import GenerateRequest
+from acestep_core.sameness import changes, contradictions, file_problems
 from acestep_core.tasks import TASKS, Task
 
 
@@ -70,27 +70,14 @@ def _chosen(values: dict[str, Any], task: Task) -> dict[str, Any]:
     """A record is resolved: what follows from something else must not look like a choice of the user."""
     follows = ["shift"] if values.get("schedule") or values.get("timesteps") else []
     follows += ["steps"] if values.get("timesteps") else []
+    follows += ["shift"] if values.get("steps") == 1 else []
     follows += ["duration_s"] if task.decides_length else []
     return {k: v for k, v in values.items() if k not in follows}
 
 
-def check_same(record: Record, model: Model) -> list[str]:
+def check_same(record: Record, model: Model, plugins: Registry | None = None) -> list[str]:
     """Differences under which the bytes may differ. Raises `UserError` where the result cannot be the same."""
-    errors = []
-    for part, wanted in record.content["model"]["hashes"].items():
-        if model.hashes.get(part) != wanted:
-            errors.append(UserError(f"the {part} weights are others ({model.hashes.get(part)}, not {wanted})",
-                                    f"use the model {record.content['model']['folder']}"))  # fmt: skip
-    for used, entry in zip(record.adapters, record.content["adapters"], strict=True):
-        if not used.path.exists():
-            errors.append(UserError(f"the adapter {used.path} is gone", "put it back"))
-        elif adapter_hash(used.path) != entry["hash"]:
-            errors.append(UserError(f"the adapter {used.path} has changed", "put the old one back"))
-    for path, wanted in record.content.get("sources", {}).items():
-        if not Path(path).is_file():
-            errors.append(UserError(f"the sound {path} is gone", "put it back"))
-        elif content_id(Path(path)) != wanted:
-            errors.append(UserError(f"the sound {path} has changed", "put the old one back"))
-    raise_all(errors, "The record")
-    there, now = record.content["versions"], versions()
-    return [f"{name} was {old}, now {now.get(name)}" for name, old in there.items() if now.get(name) != old]
+    plugins = plugins or registry()
+    raise_all(list(file_problems(record, model)), "The record")
+    raise_all(list(contradictions(record, model, plugins)), "The record")
+    return list(changes(record, model, plugins))

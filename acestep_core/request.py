@@ -13,9 +13,9 @@ from acestep_core.finishing import PEAK_DB, fade_problems, level_problems
 from acestep_core.guidance import Kind
 from acestep_core.options import check_values, option
 from acestep_core.registry import Registry
-from acestep_core.schedule import TURBO_SHIFTS, TURBO_STEPS, check_schedule, shifted, snapped
+from acestep_core.schedule import TURBO_SHIFTS, TURBO_STEPS, check_schedule, from_level, shifted, snapped
 from acestep_core.source import length_of
-from acestep_core.tasks import Task, Text2Music
+from acestep_core.tasks import Cover, Lego, Repaint, Task, Text2Music
 
 DEFAULT_S = 30.0
 
@@ -111,10 +111,25 @@ def _ineffective(request: GenerateRequest, info: ModelInfo) -> Iterator[UserErro
         yield UserError(f"{info.variant} cannot {request.task.name}", f"it can {known}; base models can do all")
     if request.duration_s is not None and request.task.decides_length:
         yield UserError("--duration does nothing: the source decides how long it is", "leave it out")
-    if request.reference_mode and info.turbo and (request.steps or TURBO_STEPS) != TURBO_STEPS:
+    one_step = (len(request.timesteps) == 2) if request.timesteps else request.steps == 1
+    if one_step and request.shift is not None and not given:
+        yield UserError("--shift does nothing with a single step, which goes from 1 to 0", "leave it out")
+    if one_step and request.velocity_ema:
+        yield UserError("--velocity-ema does nothing with a single step: there is no last velocity", "leave it out")
+    if request.reference_mode:
+        yield from _reference_problems(request, info)
+
+
+def _reference_problems(request: GenerateRequest, info: ModelInfo) -> Iterator[UserError]:
+    """With turbo the reference has timesteps of its own; regions it does not tell the model."""
+    task = request.task
+    whole = isinstance(task, Lego) and task.start == 0 and task.end == -1
+    if info.turbo and (request.steps or TURBO_STEPS) != TURBO_STEPS and not request.timesteps:
         yield UserError(f"The reference always takes {TURBO_STEPS} steps with turbo", "leave --steps out")
-    if request.reference_mode and info.turbo and request.shift not in (None, *TURBO_SHIFTS):
+    elif info.turbo and request.shift not in (None, *TURBO_SHIFTS):
         yield UserError("The reference knows the shifts 1, 2 and 3 with turbo", "give one of them")
+    elif not (info.turbo and request.timesteps) and (whole or not isinstance(task, Repaint | Lego)):
+        yield UserError("--reference-mode does nothing here: the reference does the same", "leave it out")
 
 
 def times_of(
@@ -125,7 +140,23 @@ def times_of(
     if request.reference_mode and request.timesteps and info.turbo:
         times = snapped(times)
     check_schedule(times, may_repeat=request.reference_mode)
+    _check_reached(request, times)
     return times
+
+
+def _check_reached(request: GenerateRequest, times: list[float]) -> None:
+    """Raise `UserError` for what would begin or end between two timesteps, and so do nothing."""
+    first, last = request.guidance_start, request.guidance_end
+    if request.guidance != 1 and not any(first <= t <= last for t in times[:-1]):
+        hint = "widen them, or give --guidance 1"
+        raise UserError(f"No timestep lies from --guidance-start {first:g} to --guidance-end {last:g}", hint)
+    noise = request.task.cover_noise if isinstance(request.task, Cover) else 0.0
+    if noise and from_level(times, 1 - noise)[0] == 1:
+        least = 1 - (times[0] + times[1]) / 2
+        raise UserError(
+            f"--cover-noise {noise:g} does nothing: the nearest timestep is all noise",
+            f"give more than {least:.3g}, or more steps",
+        )
 
 
 def _times(request: GenerateRequest, plugins: Registry, options: Mapping[str, Any] | None) -> list[float]:

@@ -126,6 +126,14 @@ class Repaint(_InRegion):
         yield from super().problems()
         if self.repaint_mode != "balanced" and self.repaint_strength is not None:
             yield UserError(f"--repaint-strength does nothing: {self.repaint_mode} decides", "leave it out")
+        if (
+            self.start == 0
+            and self.end == -1
+            and (self.repaint_mode != "balanced" or self.repaint_strength is not None)
+        ):
+            yield UserError(
+                "--repaint-mode and -strength do nothing: all of the song is repainted", "give --start or --end"
+            )
 
     @property
     def held(self) -> float:

@@ -96,6 +96,12 @@ def test_an_extension_that_prints_does_not_confuse_it():
     assert examine(known, 60).problem == ""
 
 
+def test_a_backend_says_what_its_auto_options_come_to():
+    known = Known("backends", "pt", "acestep-core", "1", (), "acestep_plugins.backends.pt", lambda: None)
+    uses = examine(known, 60).uses
+    assert uses.keys() == {"device", "dtype", "attention", "tile_frames"} and uses["attention"] in ("local", "flash")
+
+
 def test_two_hundred_packages_are_listed_and_none_is_imported(tmp_path: Path):
     """Every one of them would leave a file behind if it were imported."""
     machine = Environment(tmp_path)

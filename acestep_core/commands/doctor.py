@@ -30,6 +30,8 @@ def _show(findings: list[Finding]) -> None:
     for f in findings:
         for line in ([f.problem] if f.problem else []) + f.advice:
             click.echo(f"{f.known.qualified}: {line}")
+        if f.uses:
+            click.echo(f"{f.known.qualified} uses here: {', '.join(f'{k}={v}' for k, v in f.uses.items())}")
     for note in registry().notes():
         click.echo(note)
 
@@ -41,4 +43,4 @@ def _row(f: Finding) -> tuple[str, ...]:
 
 def _as_json(f: Finding) -> dict[str, object]:
     known = {"kind": f.known.kind, "name": f.known.name, "distribution": f.known.dist, "version": f.known.version}
-    return known | {"seconds": round(f.seconds, 4), "problem": f.problem, "advice": f.advice}
+    return known | {"seconds": round(f.seconds, 4), "problem": f.problem, "advice": f.advice, "uses": f.uses}

@@ -29,6 +29,7 @@ from acestep_core.items import read_items, repeated
 from acestep_core.record import Record, check_same, load_record
 from acestep_core.registry import registry
 from acestep_core.request import GenerateRequest
+from acestep_core.sameness import backend_options, differences
 from acestep_core.saving import recorded_settings
 from acestep_core.tasks import MODES, TASKS
 
@@ -87,7 +88,10 @@ def command(config: dict[str, Any], model: Path, variant: str | None, backend: s
     extended = {name: options.pop(table) for table, (_, name) in heard.items()}
     recorded = record.options if record else {}
     options |= {table: {**options.get(table, {}), **values} for table, values in recorded.items()}
-    opened = open_model(model, variant, backend, options.pop("backend"))
+    of_backend = options.pop("backend")
+    if record is not None:
+        of_backend = backend_options(record.content, backend, of_backend, registry())
+    opened = open_model(model, variant, backend, of_backend)
     for line in check_same(record, opened) if record else ():
         click.echo(f"note: {line}; the samples may differ", err=True)
     only = record.place if record else None
@@ -100,8 +104,9 @@ def command(config: dict[str, Any], model: Path, variant: str | None, backend: s
 
 
 def _compare(record: Record, clip: Clip) -> None:
-    same = record.sha256 == clip.record["audio"]["sha256"]
-    click.echo("The samples equal the record's." if same else "The samples differ from the record's.", err=True)
+    differing = differences(record, clip.record)
+    told = f"The samples differ from the record's: {'; '.join(differing)}." if differing else None
+    click.echo(told or "The samples equal the record's.", err=True)
 
 
 def _used(adapters: tuple[Path, ...], scales: tuple[float, ...]) -> tuple[UsedAdapter, ...]:

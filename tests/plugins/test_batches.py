@@ -41,6 +41,7 @@ def apart(a, b):
     return np.abs(a - b).max() / np.abs(b).max()
 
 
+@pytest.mark.slow
 def test_items_in_a_padded_batch_are_what_they_are_alone(turbo, song):
     requests = mixed(song)
     together = clips(generating(turbo, requests, batch_size=8))

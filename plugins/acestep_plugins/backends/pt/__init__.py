@@ -1,5 +1,6 @@
 """The PyTorch backend: models from diffusers and transformers, on CUDA, MPS, XPU or CPU."""
 
+import weakref
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,12 +20,31 @@ class PyTorch(Backend):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = option(
         "auto", "precision of the frozen model: bfloat16 on CUDA from sm80 and XPU, float16 on older CUDA, else float32"
     )
+    attention: Literal["auto", "local", "flex", "flash"] = option(
+        "auto",
+        "of sliding layers: local blocks; flex (compiled, CUDA); flash (package flash-attn, CUDA, half precision)",
+    )
     tile_frames: int = option(0, "latent frames the codec works on at once (25 a second); 0 = by device", ge=0)
 
     def check(self) -> None:
         from acestep_plugins.backends.pt.device import choose
+        from acestep_plugins.backends.pt.windows import chosen
 
-        choose(self.device, self.dtype)
+        chosen(self.attention, choose(self.device, self.dtype))
+
+    def settings(self) -> dict[str, Any]:
+        from acestep_plugins.backends.pt.codec import tile_for
+        from acestep_plugins.backends.pt.device import choose
+        from acestep_plugins.backends.pt.windows import chosen
+
+        place = choose(self.device, self.dtype)
+        codec = getattr(self, "_codec", lambda: None)()
+        return self.options() | {
+            "device": str(place.device),
+            "dtype": str(place.dtype).removeprefix("torch."),
+            "attention": chosen(self.attention, place),
+            "tile_frames": codec.tile if codec else self.tile_frames or tile_for(place),
+        }
 
     def fits(self, size: int) -> bool:
         from acestep_plugins.backends.pt.device import choose, free_bytes
@@ -50,10 +70,14 @@ class PyTorch(Backend):
         if place.device.type == "cpu":
             keep_freed_memory()
         if part == "codec":
-            return Codec(folder, place, self.tile_frames)
-        if part not in ("dit", "text"):
+            codec = Codec(folder, place, self.tile_frames)
+            self._codec = weakref.ref(codec)  # the tiles were chosen by the memory that was free just now
+            return codec
+        if part == "text":
+            return Text(folder, place)
+        if part != "dit":
             raise UserError(f"The pt backend has no part '{part}'", "it has text, codec and dit")
-        return {"dit": Dit, "text": Text}[part](folder, place)
+        return Dit(folder, place, self.attention)
 
     def write_tiny(self, folder: Path, variant: str) -> int:
         from acestep_plugins.backends.pt.tiny import write_checkpoint

@@ -4,12 +4,14 @@ full layers see no mask unless a batch is padded, and the keys of a condition ar
 Heads are grouped: queries have more heads than keys. Arrays are [B, heads, L, head size].
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from diffusers.models.embeddings import apply_rotary_emb
+
+from acestep_plugins.backends.pt.norms import inverse_rms, normed
 
 # Queries worked on at once, and how many such blocks: small ones waste less of the window's edges, while a GPU would
 # rather have few large calls. Of no influence on the result.
@@ -25,8 +27,18 @@ class Keys:
     value: torch.Tensor
 
 
+Within = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, int, torch.Tensor | None], torch.Tensor]
+"""Attention within a window, see `attend_locally`."""
+
+
 class SelfAttention:
-    """Processor of a self-attention module, sliding if the module has a window. Rotary positions, no causality."""
+    """Processor of a self-attention module, sliding if the module has a window. Rotary positions, no causality.
+
+    `locally` computes what `attend_locally` does.
+    """
+
+    def __init__(self, locally: Within | None = None):
+        self.locally = locally or attend_locally
 
     def __call__(
         self,
@@ -37,17 +49,13 @@ class SelfAttention:
         image_rotary_emb: tuple[torch.Tensor, torch.Tensor] | None = None,
     ) -> torch.Tensor:
         """`attention_mask` bool [B, L] says which places are no padding; None = all."""
-        query = attn.norm_q(_heads(attn.to_q(hidden_states), attn.heads, attn.head_dim))
-        key = attn.norm_k(_heads(attn.to_k(hidden_states), attn.kv_heads, attn.head_dim))
+        query = placed(attn.norm_q, _heads(attn.to_q(hidden_states), attn.heads, attn.head_dim), *image_rotary_emb)
+        key = placed(attn.norm_k, _heads(attn.to_k(hidden_states), attn.kv_heads, attn.head_dim), *image_rotary_emb)
         value = _heads(attn.to_v(hidden_states), attn.kv_heads, attn.head_dim).transpose(1, 2)
-        query, key = (
-            apply_rotary_emb(x, image_rotary_emb, use_real=True, use_real_unbind_dim=-2, sequence_dim=1).transpose(1, 2)
-            for x in (query, key)
-        )
         if attn.sliding_window is None:
             heard = attend(query, key, value, attention_mask)
         else:
-            heard = attend_locally(query, key, value, attn.sliding_window, attention_mask)
+            heard = self.locally(query, key, value, attn.sliding_window, attention_mask)
         return attn.to_out[0](heard.transpose(1, 2).flatten(2).to(hidden_states.dtype))
 
 
@@ -62,7 +70,7 @@ class CrossAttention:
         attention_mask: torch.Tensor | None = None,
         image_rotary_emb: None = None,
     ) -> torch.Tensor:
-        query = attn.norm_q(_heads(attn.to_q(hidden_states), attn.heads, attn.head_dim)).transpose(1, 2)
+        query = normed(attn.norm_q, _heads(attn.to_q(hidden_states), attn.heads, attn.head_dim)).transpose(1, 2)
         keys = (
             encoder_hidden_states if isinstance(encoder_hidden_states, Keys) else keys_of(attn, encoder_hidden_states)
         )
@@ -72,9 +80,26 @@ class CrossAttention:
 
 def keys_of(attn: Any, states: torch.Tensor) -> Keys:
     """What a cross-attention module makes of condition states [B, L, width]."""
-    key = attn.norm_k(_heads(attn.to_k(states), attn.kv_heads, attn.head_dim))
+    key = normed(attn.norm_k, _heads(attn.to_k(states), attn.kv_heads, attn.head_dim))
     value = _heads(attn.to_v(states), attn.kv_heads, attn.head_dim)
     return Keys(key.transpose(1, 2), value.transpose(1, 2))
+
+
+def placed(norm: Any, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """Heads [B, L, heads, size] normed and turned by their places, [B, heads, L, size]; cos and sin are [L, size]."""
+    half = x.shape[-1] // 2
+    x = x.transpose(1, 2)
+    if torch.is_grad_enabled() or x.dtype is not torch.float32 or x.device.type != "cpu":
+        x = normed(norm, x)
+        turned = torch.cat([-x[..., half:], x[..., :half]], dim=-1)
+        return (x.float() * cos + turned.float() * sin).to(x.dtype)
+    x = x.mul_(inverse_rms(x, norm.eps))  # of the projection's output, which nobody else has
+    cos, sin = cos * norm.weight, sin * norm.weight.roll(half)
+    first, second = x[..., :half], x[..., half:]
+    result = torch.empty(x.shape, dtype=x.dtype)
+    torch.mul(first, cos[:, :half], out=result[..., :half]).addcmul_(second, sin[:, :half], value=-1)
+    torch.mul(second, cos[:, half:], out=result[..., half:]).addcmul_(first, sin[:, half:])
+    return result
 
 
 def attend(
@@ -112,8 +137,8 @@ def attend_locally(
             attn_mask=mask,
             enable_gqa=True,
         )
-        heard.append(part.unflatten(0, (query.shape[0], -1)).transpose(1, 2).flatten(2, 3))
-    return torch.cat(heard, dim=2)[:, :, :length]
+        heard.append(part.unflatten(0, (query.shape[0], -1)).transpose(2, 3).flatten(1, 2))
+    return torch.cat(heard, dim=1)[:, :length].transpose(1, 2)
 
 
 def _heads(states: torch.Tensor, heads: int, size: int) -> torch.Tensor:

@@ -32,7 +32,7 @@ class Codec:
             raise UserError(f"{folder} is no ACE-Step codec: hop {vae.hop_length}, expected {HOP}", "use the original")
         self.vae = fill(vae, folder, "", place)
         self._place = place
-        self._tile = tile_frames or _tile_for(place)
+        self.tile = tile_frames or tile_for(place)
         _fold_weight_norm(self.vae)
 
     @torch.inference_mode()
@@ -40,7 +40,7 @@ class Codec:
         frames = -(-wave.shape[1] // HOP)
         padded = np.pad(wave, ((0, 0), (0, frames * HOP - wave.shape[1])))
         parameters = torch.cat(
-            [self._encode_tile(padded, *t) for t in tiles(frames, self._tile, ENCODE_OVERLAP)], dim=-1
+            [self._encode_tile(padded, *t) for t in tiles(frames, self.tile, ENCODE_OVERLAP)], dim=-1
         )
         mean, scale = parameters.chunk(2, dim=0)
         std = torch.nn.functional.softplus(scale) + 1e-4  # as in diffusers' OobleckDiagonalGaussianDistribution
@@ -51,7 +51,7 @@ class Codec:
         return np.concatenate(list(self.pieces(latents)), axis=1)
 
     def pieces(self, latents: torch.Tensor) -> Iterator[np.ndarray]:
-        for left, start, end, right in tiles(latents.shape[0], self._tile, DECODE_OVERLAP):
+        for left, start, end, right in tiles(latents.shape[0], self.tile, DECODE_OVERLAP):
             yield self._decode_tile(latents, left, right)[:, (start - left) * HOP : (end - left) * HOP]
 
     @torch.inference_mode()
@@ -80,7 +80,8 @@ def tiles(frames: int, tile: int, overlap: int) -> Iterator[tuple[int, int, int,
         yield max(0, start - overlap), start, end, min(frames, end + overlap)
 
 
-def _tile_for(place: Place) -> int:
+def tile_for(place: Place) -> int:
+    """Latent frames of a tile by the memory that is free there."""
     free = free_bytes(place.device)
     if free is None:
         return _CPU_TILE

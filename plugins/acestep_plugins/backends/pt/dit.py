@@ -17,6 +17,7 @@ from acestep_plugins.backends.pt.dit_modules import build_decoder, build_detoken
 from acestep_plugins.backends.pt.folder import check_foreign, fill, read_tensors, to_diffusers, to_original
 from acestep_plugins.backends.pt.joined import Joined
 from acestep_plugins.backends.pt.transformer import Prepared
+from acestep_plugins.backends.pt.windows import Kernel, chosen, kernel
 
 _GPU_AT_ONCE = 8
 
@@ -24,13 +25,14 @@ _GPU_AT_ONCE = 8
 class Dit:
     """`DitPart` on diffusers. Tokenizer and detokenizer are read on first use."""
 
-    def __init__(self, folder: Path, place: Place):
+    def __init__(self, folder: Path, place: Place, attention: Kernel = "auto"):
         self.info = read_model(folder)
         self._place = place
         self._joined = Joined(place)
         check_foreign(folder)
         with torch.device("meta"):
             decoder, encoder = build_decoder(self.info.config), build_encoder(self.info.config)
+        decoder.use_own_layers(kernel(chosen(attention, place)))
         self.decoder = PtDecoder(fill(decoder, folder, "decoder.", place))
         self.encoder = fill(encoder, folder, "encoder.", place)
         self.null_embedding = _null_condition(folder).to(place.device, place.dtype)

@@ -16,7 +16,7 @@ def build_decoder(config: Mapping[str, Any]) -> nn.Module:
     names = (*_SIZES, *_ATTENTION, "num_hidden_layers", "in_channels", "audio_acoustic_hidden_dim", "patch_size")
     width = _encoder_sizes(config)["hidden_size"]
     decoder = Transformer(**_picked(config, names), layer_types=_layer_types(config), encoder_hidden_size=width)
-    decoder.use_own_attention()
+    decoder.use_own_layers()
     return decoder
 
 

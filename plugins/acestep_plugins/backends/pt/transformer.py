@@ -8,7 +8,9 @@ import torch.nn.functional as F
 from diffusers import AceStepTransformer1DModel
 from diffusers.models.embeddings import get_1d_rotary_pos_embed
 
-from acestep_plugins.backends.pt.attention import CrossAttention, Keys, SelfAttention, keys_of
+from acestep_plugins.backends.pt.attention import CrossAttention, Keys, SelfAttention, Within, keys_of
+from acestep_plugins.backends.pt.layer import Layer, Mlp
+from acestep_plugins.backends.pt.norms import normed
 
 
 @dataclass(frozen=True)
@@ -21,9 +23,11 @@ class Prepared:
 class Transformer(AceStepTransformer1DModel):
     """`forward` computes what diffusers' does, to rounding; batches may be padded."""
 
-    def use_own_attention(self) -> None:
+    def use_own_layers(self, within: Within | None = None) -> None:
+        """`within` is what sliding layers attend by; local blocks unless given."""
         for layer in self.layers:
-            layer.self_attn.set_processor(SelfAttention())
+            layer.__class__, layer.mlp.__class__ = Layer, Mlp
+            layer.self_attn.set_processor(SelfAttention(within))
             layer.cross_attn.set_processor(CrossAttention())
 
     def prepare(self, condition: torch.Tensor) -> Prepared:
@@ -50,7 +54,7 @@ class Transformer(AceStepTransformer1DModel):
         shifts, modulation = self._times(timestep, timestep_r)
         tokens = self._patched(torch.cat([context_latents, hidden_states], dim=-1), frames)
         valid = None if frames is None else _valid(-(-frames // self.patch_size), tokens.shape[1])
-        places = _rotary(tokens.shape[1], self.head_dim, self.rope_theta, tokens.device, tokens.dtype)
+        places = rotary(tokens.shape[1], self.head_dim, self.rope_theta, tokens.device, tokens.dtype)
         prepared = isinstance(encoder_hidden_states, Prepared)
         states = None if prepared else self.condition_embedder(encoder_hidden_states)
         for i, layer in enumerate(self.layers):
@@ -59,8 +63,7 @@ class Transformer(AceStepTransformer1DModel):
             checkpointed = torch.is_grad_enabled() and self.gradient_checkpointing
             tokens = self._gradient_checkpointing_func(layer, *given) if checkpointed else layer(*given)
         shift, scale = (self.scale_shift_table + shifts.unsqueeze(1)).chunk(2, dim=1)
-        tokens = (self.norm_out(tokens) * (1 + scale) + shift).type_as(tokens)
-        velocity = self.proj_out_conv(tokens.transpose(1, 2)).transpose(1, 2)
+        velocity = self._unpatched(normed(self.norm_out, tokens, scale, shift).type_as(tokens))
         return (velocity[:, : hidden_states.shape[1]],)
 
     def _times(self, t: torch.Tensor, r: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -72,7 +75,14 @@ class Transformer(AceStepTransformer1DModel):
         if frames is not None:
             channels = channels * _valid(frames, channels.shape[1])[..., None]
         channels = F.pad(channels, (0, 0, 0, -channels.shape[1] % self.patch_size))
-        return self.proj_in_conv(channels.transpose(1, 2)).transpose(1, 2)
+        patches = channels.unflatten(1, (-1, self.patch_size)).flatten(2)
+        # A matrix product, unlike the convolution that it equals, leaves tokens lying one after the other.
+        return F.linear(patches, self.proj_in_conv.weight.transpose(1, 2).flatten(1), self.proj_in_conv.bias)
+
+    def _unpatched(self, tokens: torch.Tensor) -> torch.Tensor:
+        """[B, L, width] -> [B, L * patch size, 64]"""
+        patches = F.linear(tokens, self.proj_out_conv.weight.permute(2, 1, 0).flatten(0, 1))
+        return patches.unflatten(2, (self.patch_size, -1)).flatten(1, 2) + self.proj_out_conv.bias
 
 
 def _valid(lengths: torch.Tensor, longest: int) -> torch.Tensor:
@@ -81,7 +91,7 @@ def _valid(lengths: torch.Tensor, longest: int) -> torch.Tensor:
 
 
 @lru_cache(maxsize=8)
-def _rotary(
+def rotary(
     length: int, size: int, theta: float, device: torch.device, dtype: torch.dtype
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(cos, sin) [length, head size] of Qwen3's rotary layout: halves, not pairs."""

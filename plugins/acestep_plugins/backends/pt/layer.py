@@ -1,0 +1,58 @@
+"""A layer of the transformer with less traffic through memory: diffusers' parameters and its arithmetic, to rounding.
+
+Where no gradient is wanted, results overwrite what the layer itself has just made, never what it was given.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from diffusers.models.transformers.ace_step_transformer import AceStepMLP, AceStepTransformerBlock
+
+from acestep_plugins.backends.pt.norms import normed
+
+
+class Layer(AceStepTransformerBlock):
+    """Takes the place of the class of a layer that diffusers built: modules, names and hooks stay."""
+
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        position_embeddings: tuple[torch.Tensor, torch.Tensor],
+        temb: torch.Tensor,
+        attention_mask: torch.Tensor | None,
+        encoder_hidden_states: Any,
+        encoder_attention_mask: torch.Tensor | None,
+    ) -> torch.Tensor:
+        shift, scale, gate, mlp_shift, mlp_scale, mlp_gate = (self.scale_shift_table + temb).chunk(6, dim=1)
+        x = hidden_states
+        heard = self.self_attn(
+            normed(self.self_attn_norm, x, scale, shift),
+            image_rotary_emb=position_embeddings,
+            attention_mask=attention_mask,
+        )
+        x = added(x, heard, gate)
+        heard = self.cross_attn(
+            normed(self.cross_attn_norm, x),
+            encoder_hidden_states=encoder_hidden_states,
+            attention_mask=encoder_attention_mask,
+        )
+        x = added(x, heard)
+        return added(x, self.mlp(normed(self.mlp_norm, x, mlp_scale, mlp_shift)), mlp_gate)
+
+
+class Mlp(AceStepMLP):
+    """SwiGLU, as `Layer` is made of."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if torch.is_grad_enabled():
+            return super().forward(x)
+        gate = F.silu(self.gate_proj(x), inplace=True)
+        return self.down_proj(gate.mul_(self.up_proj(x)))
+
+
+def added(x: torch.Tensor, change: torch.Tensor, gate: torch.Tensor | None = None) -> torch.Tensor:
+    """x + change · gate."""
+    if torch.is_grad_enabled() or change.dtype is not x.dtype:
+        return (x + change if gate is None else torch.addcmul(x, change, gate)).type_as(x)
+    return change.add_(x) if gate is None else torch.addcmul(x, change, gate, out=change)
