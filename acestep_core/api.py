@@ -6,7 +6,7 @@ names start with an underscore are its own state.
 
 import sys
 from abc import ABC, ABCMeta, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
@@ -16,7 +16,7 @@ from acestep_core.options import as_dict, check_values, option
 
 if TYPE_CHECKING:
     from acestep_core.data import Song
-    from acestep_core.parts import Decoder, TrainJob
+    from acestep_core.parts import Decoder, Demand, Saving, TrainJob
 
 
 class _PluginMeta(ABCMeta):
@@ -231,6 +231,21 @@ class Backend(Plugin):
 
     def release(self) -> None:
         """Hand back cached device memory after parts were dropped."""
+
+    def room(self) -> int | None:
+        """Bytes of memory that are free on the device now; None where it cannot be asked."""
+        return None
+
+    def demand(self, part: str, folder: Path, seconds: float, batch: int) -> "Demand":
+        """What a part needs to make that many clips of that length at once. Reads no weights, only what they are."""
+        raise UserError(f"The backend '{self.name}' does not know what memory it needs", "use --backend pt")
+
+    def savings(self, elsewhere: bool) -> "Iterable[Saving]":
+        """Ways to run, the ones that cost least first and those that need least last, for `models plan`.
+
+        Each holds all options that matter, those the user gave unchanged. `elsewhere`: the plan is for another GPU.
+        """
+        raise UserError(f"The backend '{self.name}' does not know how to save memory", "use --backend pt")
 
     @abstractmethod
     def load(self, part: str, folder: Path) -> Any:

@@ -10,7 +10,7 @@ from acestep_core.audio import RATE_HZ
 from acestep_core.audio_format import AudioSettings
 from acestep_core.files import content_id, text_id
 from acestep_core.model import Model
-from acestep_core.provenance import backend_record, used_plugins, versions
+from acestep_core.provenance import used_plugins, versions
 from acestep_core.registry import Registry
 from acestep_core.request import GenerateRequest
 from acestep_core.saving import save
@@ -52,7 +52,6 @@ def record_of(
         "adapters": [{"path": str(a.path), "scale": a.scale, "hash": adapter_hash(a.path)} for a in adapters],
         "sources": {str(p): content_id(p) for r in requests for p in (r.timbre, getattr(r.task, "source", None)) if p},
         "model": {"folder": model.info.folder.name, "variant": model.info.variant, "hashes": model.hashes},
-        "backend": backend_record(model.backend) | {"device": model.dit.device_name, "dtype": model.dit.dtype_name},
         "plugins": used_plugins(requests, plugins),
         "versions": versions(),
     }

@@ -104,6 +104,7 @@ def encode(
         if done.what == "encoded":
             observers.notify("acestep_song", song=done.song, folder=folder)
         on_song(done)
+    result.warnings += model.notes()
     write_manifest(folder, [_entry(w, folder) for w in ready], _about(model, settings, ignored))
     return result
 

@@ -1,6 +1,6 @@
 """Makes clips from requests: text and source → condition → noise → latents → wave, several at once, as events."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -8,10 +8,12 @@ from acestep_core.adapters import attach, take_off
 from acestep_core.clip import Clip, UsedAdapter, audio_record, record_of, request_record
 from acestep_core.conditioning import PreparedOnce, Words, conditions, read_words, share_heard, words_of
 from acestep_core.denoising import Course, Heard, Kept, denoise
-from acestep_core.errors import UserError
+from acestep_core.errors import OutOfMemory, UserError
+from acestep_core.events import Event, Failed, Made, Preview, Progress
 from acestep_core.finishing import finished
 from acestep_core.model import Model
 from acestep_core.parts import HOP, MIN_FRAMES
+from acestep_core.provenance import backend_record
 from acestep_core.registry import Registry, registry
 from acestep_core.request import GenerateRequest, resolve, times_of
 from acestep_core.schedule import from_level
@@ -24,45 +26,6 @@ if TYPE_CHECKING:
     import numpy as np
 
 MOST_AT_ONCE = 8
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where an item is: `stage` is text, steps or decode (then in latent frames)."""
-
-    item: int
-    stage: str
-    done: int
-    total: int
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What an item would sound like if the way went on straight from step `step` (from 1): float32 [2, S]."""
-
-    item: int
-    step: int
-    wave: "np.ndarray"
-
-
-@dataclass(frozen=True)
-class Made:
-    """An item is finished."""
-
-    item: int
-    clip: Clip
-    request: GenerateRequest
-
-
-@dataclass(frozen=True)
-class Failed:
-    """An item cannot be made; the others go on."""
-
-    item: int
-    error: UserError
-
-
-Event = Progress | Preview | Made | Failed
 
 
 def generate(
@@ -168,11 +131,11 @@ def _events(
 
 def _hear(model: Model, item: _Item) -> None:
     """The sounds that the item is made of."""
-    request = item.request
+    request, seed = item.request, item.request.seed
     if getattr(request.task, "source", None):
-        item.song = read_source(request.task, model.codec, derived_seed(request.seed, "source"))
+        item.song = model.working("codec", lambda c: read_source(request.task, c, derived_seed(seed, "source")))
     if request.timbre is not None:
-        item.timbre = read_timbre(request.timbre, model.codec, derived_seed(request.seed, "timbre"))
+        item.timbre = model.working("codec", lambda c: read_timbre(request.timbre, c, derived_seed(seed, "timbre")))
 
 
 def _group(
@@ -183,34 +146,53 @@ def _group(
     options: Mapping[str, Any],
     preview_every: int,
 ) -> Iterator[Event]:
+    latents, together = yield from _denoised(model, items, adapters, plugins, preview_every)
+    shared = record_of(model, [item.request for item in items], options, adapters, plugins)
+    mates = [request_record(item.request) for item in items] if len(items) > 1 else []
+    for place, (item, made) in enumerate(zip(items, latents, strict=True)):
+        try:
+            if isinstance(made, Exception):
+                raise made
+            wave = yield from _decoded(model, item, made)
+        except UserError as e:
+            yield Failed(item.index, e)
+            continue
+        wave, level_notes = finished(wave, item.request, item.song)
+        backend = backend_record(model.backend) | together.made_by
+        record = {"request": request_record(item.request), "schedule": item.times, **shared, "backend": backend}
+        record |= {"batch": {"requests": mates, "place": place, "at_once": together.at_once}} if mates else {}
+        notes = [*item.words.notes, *together.notes, *level_notes, *model.notes()]
+        yield Made(item.index, Clip(wave, record | {"audio": audio_record(wave), "notes": notes}), item.request)
+
+
+@dataclass(frozen=True)
+class _How:
+    """How the items of a group went through the model; holds none of it, so that it can be let go of."""
+
+    at_once: int
+    notes: list[str]
+    made_by: Mapping[str, Any]
+
+
+def _denoised(
+    model: Model, items: Sequence[_Item], adapters: Sequence[UsedAdapter], plugins: Registry, preview_every: int
+) -> "Generator[Event, None, tuple[list[Any], _How]]":
+    """Returns the latents of each item, or the error it ended with."""
     dit = model.dit
     attached = [attach(dit, a.path, a.scale, plugins) for a in adapters]
     try:
         prepared = PreparedOnce(dit)
         courses = [_course(model, item, prepared) for item in items]
         works = [_work(dit, item, course) for item, course in zip(items, courses, strict=True)]
-        together = Together(dit, works, model.backend.release)
+        together = Together(dit, works, lambda short: model.alone("dit", short))
         for _ in together.rounds():
-            for item, course in zip(items, courses, strict=True):
-                yield from _told(model, item, len(course.times) - 1, preview_every)
-        shared = record_of(model, [item.request for item in items], options, adapters, plugins)
+            for item in items:
+                yield from _told(model, item, preview_every)
     finally:
         take_off(attached)
-    mates = [request_record(item.request) for item in items] if len(items) > 1 else []
-    for place, item in enumerate(items):
-        record = {"request": request_record(item.request), "schedule": list(courses[place].times), **shared}
-        record |= {"batch": {"requests": mates, "place": place, "at_once": together.at_once}} if mates else {}
-        notes = [*item.words.notes, *together.notes]
-        try:
-            if together.errors[place] is not None:
-                raise together.errors[place]
-            wave = yield from _decoded(model, item, together.results[place])
-        except UserError as e:
-            yield Failed(item.index, e)
-        else:
-            wave, more = finished(wave, item.request, item.song)
-            clip = Clip(wave, record | {"audio": audio_record(wave), "notes": [*notes, *more]})
-            yield Made(item.index, clip, item.request)
+    made = [e or _finite(dit, x) for x, e in zip(together.results, together.errors, strict=True)]
+    made_by = {"device": dit.device_name, "dtype": dit.dtype_name, **dit.about}
+    return made, _How(together.at_once, together.notes, made_by)
 
 
 def _course(model: Model, item: _Item, prepared: PreparedOnce) -> Course:
@@ -221,7 +203,7 @@ def _course(model: Model, item: _Item, prepared: PreparedOnce) -> Course:
         null = prepared.null(len(condition)) if request.guidance != 1 else None
         heard.append(Heard(prepared.condition(condition), context, null))
     if isinstance(task, Cover) and task.cover_noise:
-        times = from_level(times, 1 - task.cover_noise)
+        times = item.times = from_level(times, 1 - task.cover_noise)
     kept = None
     if isinstance(task, Repaint):
         inside = inside_of(item.song.region, frames)[:, None].astype("float32")
@@ -252,8 +234,9 @@ def _work(dit: Any, item: _Item, course: Course) -> Callable[[Callable], Any]:
     return lambda look: denoise(look, course, item.solver, noise, draws, x, lambda i, about: done.append((i, about)))
 
 
-def _told(model: Model, item: _Item, total: int, preview_every: int) -> Iterator[Event]:
+def _told(model: Model, item: _Item, preview_every: int) -> Iterator[Event]:
     """What happened to an item since it was last asked."""
+    total = len(item.times) - 1
     while item.steps_done:
         step, estimate = item.steps_done.pop(0)
         yield Progress(item.index, "steps", step + 1, total)
@@ -262,23 +245,28 @@ def _told(model: Model, item: _Item, total: int, preview_every: int) -> Iterator
             yield Preview(item.index, step + 1, wave)
 
 
-def _decoded(model: Model, item: _Item, latents: Any) -> "Iterator[Progress | np.ndarray]":
-    """Returns the wave [2, S]."""
+def _decoded(model: Model, item: _Item, latents: Any) -> "Generator[Event, None, np.ndarray]":
+    """Returns the wave [2, S]. Where memory is short, the codec tries again alone."""
     import numpy as np
 
-    _check_finite(model.dit.numpy(latents))
-    pieces, done = [], 0
-    for piece in model.codec.pieces(latents):
-        pieces.append(piece)
-        done += piece.shape[1] // HOP
-        yield Progress(item.index, "decode", done, len(latents))
-    return np.concatenate(pieces, axis=1)
+    while True:
+        pieces, done = [], 0
+        try:
+            for piece in model.codec.pieces(latents):
+                pieces.append(piece)
+                done += piece.shape[1] // HOP
+                yield Progress(item.index, "decode", done, len(latents))
+            return np.concatenate(pieces, axis=1)
+        except OutOfMemory as e:
+            if not model.alone("codec", e):
+                raise
 
 
-def _check_finite(latents: "np.ndarray") -> None:
+def _finite(dit: Any, latents: Any) -> Any:
+    """The latents, or an error if they are not numbers."""
     import numpy as np
 
-    if not np.isfinite(latents).all():
-        raise UserError(
-            "The model produced NaN or infinite latents", "try -o backend.dtype=float32 or scale down adapters"
-        )
+    if np.isfinite(dit.numpy(latents)).all():
+        return latents
+    hint = "try -o backend.dtype=float32 or scale down adapters"
+    return UserError("The model produced NaN or infinite latents", hint)

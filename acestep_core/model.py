@@ -1,14 +1,17 @@
 """A checkpoint opened with a backend: its parts, loaded when first used and let go of when memory is short."""
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from acestep_core.api import Backend
 from acestep_core.checkpoint import Checkpoint, ModelInfo, open_checkpoint, weight_files
+from acestep_core.errors import OutOfMemory
 from acestep_core.registry import Registry, registry
 from acestep_core.remembered import Remembered
 
+T = TypeVar("T")
 PARTS = ("text", "codec", "dit")
 
 
@@ -26,6 +29,7 @@ class Model:
         self.one_at_a_time = one_at_a_time
         self.remembered = Remembered()  # what parts have made of texts and sounds
         self._loaded: dict[str, Any] = {}
+        self._notes: list[str] = []
 
     @property
     def info(self) -> ModelInfo:
@@ -52,14 +56,52 @@ class Model:
         if name not in self._loaded:
             if self.one_at_a_time:
                 self.release()
-            self._loaded[name] = self.backend.load(name, self.checkpoint.part(name))
+            self._loaded[name] = self._load(name)
         return self._loaded[name]
+
+    def working(self, name: str, work: Callable[[Any], T]) -> T:
+        """What `work` makes with a part. Where memory is short it is tried again without the other parts."""
+        try:
+            return work(self.part(name))
+        except OutOfMemory as e:
+            if not self.alone(name, e):
+                raise
+        return work(self.part(name))
+
+    def alone(self, name: str, short: OutOfMemory) -> bool:
+        """Let go of every other part; False if there is none."""
+        others = [n for n in self._loaded if n != name]
+        if others:
+            self.release(*others)
+            self._notes.append(f"{short.problem}: tried again without {' and '.join(others)}")
+        return bool(others)
+
+    def notes(self) -> list[str]:
+        """What parts did otherwise than expected since this was last asked, such as smaller tiles."""
+        for part in self._loaded.values():
+            self._hear(part)
+        told, self._notes = self._notes, []
+        return told
 
     def release(self, *names: str) -> None:
         """Let go of some parts, or of all."""
         for name in names or tuple(self._loaded):
-            self._loaded.pop(name, None)
+            self._hear(self._loaded.pop(name, None))
         self.backend.release()
+
+    def _load(self, name: str) -> Any:
+        try:
+            return self.backend.load(name, self.checkpoint.part(name))
+        except OutOfMemory as e:
+            if not self.alone(name, e):
+                raise
+        return self.backend.load(name, self.checkpoint.part(name))
+
+    def _hear(self, part: Any) -> None:
+        notes = getattr(part, "notes", None)
+        if notes:
+            self._notes += notes
+            notes.clear()
 
     def _bytes(self, part: str) -> int:
         return sum(f.stat().st_size for f in weight_files(self.checkpoint.part(part)))

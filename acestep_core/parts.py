@@ -1,7 +1,9 @@
 """What the pipelines need of a loaded model, whatever library runs it.
 
 Arrays between parts are the backend's own (torch, MLX); at the edges they are numpy. Latents are [T, 64] at 25 Hz,
-waves [2, S] at 48 kHz. An item's result never depends on those that share a pass with it.
+waves [2, S] at 48 kHz. An item's result never depends on those that share a pass with it. A part that works otherwise
+than expected, such as in smaller pieces where memory is short, adds a sentence to its list `notes`; what there is no
+memory for at all is an `OutOfMemory`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -78,6 +80,12 @@ class DitPart(Protocol):
     decoder: Decoder
     dtype_name: str
     device_name: str
+    about: Mapping[str, Any]
+    """What else of how it runs changes numbers and so belongs into a record, such as 8-bit weights."""
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """What a record says of how it works beside device and precision, such as which weights have 8 bits."""
 
     def condition(self, caption: Any, lyrics: Any, timbre: Any | None = None) -> Any:
         """Condition [L, width] of text states and a timbre reference [T, 64] (None = silence)."""
@@ -126,6 +134,23 @@ class DitPart(Protocol):
 
     def array(self, array: "np.ndarray") -> Any:
         """A numpy array as one that x and velocities can be added to, float32."""
+
+
+@dataclass(frozen=True)
+class Demand:
+    """Bytes of device memory: what a part's weights take as long as it is loaded, and its work on top at most."""
+
+    weights: int
+    work: int
+
+
+@dataclass(frozen=True)
+class Saving:
+    """Options of a backend, and whether its parts take turns under them; `note` says what that takes beside memory."""
+
+    options: Mapping[str, Any]
+    one_at_a_time: bool
+    note: str = ""
 
 
 @dataclass(frozen=True)

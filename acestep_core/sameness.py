@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from acestep_core.record import Record
 
 # What another machine may have to do otherwise; all other options of a backend are asked for as they were.
-_OF_THE_MACHINE = ("device", "attention")
+_OF_THE_MACHINE = ("device", "attention", "held")
 _CORRECT = "give the record as it was written"
 
 

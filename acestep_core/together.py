@@ -13,16 +13,17 @@ Work = Callable[[Callable[[Look], Any]], Any]
 class Together:
     """Runs `works`, each a function of `look`, in rounds: what all of them ask for is looked at in one pass.
 
-    `results` and `errors` have an entry per work once `rounds` is at its end. When memory is short, fewer share a
-    pass, which `notes` tells. Items with different numbers of steps may share; who is done drops out.
+    `results` and `errors` have an entry per work once `rounds` is at its end. Where memory is short and `make_room` has
+    none to make, fewer share a pass, which `notes` tells. Items with different numbers of steps may share; who is done
+    drops out.
     """
 
-    def __init__(self, dit: DitPart, works: Sequence[Work], release: Callable[[], None] = lambda: None):
+    def __init__(self, dit: DitPart, works: Sequence[Work], make_room: Callable[[OutOfMemory], bool] = lambda e: False):
         self.at_once = len(works)
         self.notes: list[str] = []
         self.results: list[Any] = [None] * len(works)
         self.errors: list[Exception | None] = [None] * len(works)
-        self._dit, self._release = dit, release
+        self._dit, self._make_room = dit, make_room
         self._items = [Suspended(work) for work in works]
 
     def rounds(self) -> Iterator[None]:
@@ -47,9 +48,10 @@ class Together:
             try:
                 done += self._dit.velocities(some)
             except OutOfMemory as e:
+                if self._make_room(e):
+                    continue
                 if len(some) == 1:
                     raise
                 self.at_once = len(some) // 2
                 self.notes.append(f"{e.problem}: {self.at_once} at once instead of {len(some)}")
-                self._release()
         return done

@@ -71,7 +71,7 @@ def test_level_and_fades_are_heard_and_recorded(made):
 
 def test_a_loudness_that_cannot_be_had_is_a_warning_and_a_note(made):
     done, path = made("a.wav", "--sample-format", "float32", "--loudness-lufs", "0")
-    assert done.code == 0 and "warning: at 0 LUFS" in done.out
+    assert done.code == 0 and "note: at 0 LUFS" in done.out
     assert np.abs(read_stereo(path)).max() == pytest.approx(10 ** (-1 / 20), rel=1e-4)
     assert json.loads(path.with_name("a.wav.json").read_text())["notes"]
 

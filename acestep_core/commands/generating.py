@@ -14,7 +14,8 @@ from acestep_core.clip import Clip, UsedAdapter
 from acestep_core.commands.audio_choices import draw_beside
 from acestep_core.console import Ticker, clock, print_json
 from acestep_core.errors import UserError
-from acestep_core.generation import Failed, Preview, Progress, generate, generating
+from acestep_core.events import Failed, Preview, Progress
+from acestep_core.generation import generate, generating
 from acestep_core.model import Model
 from acestep_core.observers import Observers
 from acestep_core.record import load_record
@@ -150,7 +151,7 @@ def _is_there(path: Path, request: GenerateRequest, adapters: Sequence[UsedAdapt
 def _say(written: Written) -> None:
     record = written.clip.record
     for line in record["notes"]:
-        click.echo(f"warning: {line}")
+        click.echo(f"note: {line}")
     seconds = record["audio"]["samples"] / record["audio"]["rate_hz"]
     seed = record["request"]["seed"]
     click.echo(f"{written.path}: {clock(seconds)}, seed {seed}; record in {record_path(written.path)}")

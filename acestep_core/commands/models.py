@@ -1,4 +1,4 @@
-"""acestep-core models list | show | download | tiny"""
+"""acestep-core models list | show | plan | download | tiny"""
 
 from pathlib import Path
 from typing import Any
@@ -7,6 +7,7 @@ import click
 
 from acestep_core.checkpoint import TEXT, VAE, open_checkpoint
 from acestep_core.commands.downloading import FOLDER, FOLDER_ENV, download_command
+from acestep_core.commands.models_plan import plan_command
 from acestep_core.console import print_json, table
 from acestep_core.fitting import Device, fits, this_device
 from acestep_core.hub.catalogue import PARTS
@@ -23,6 +24,7 @@ def command() -> None:
 
 
 command.add_command(download_command)
+command.add_command(plan_command)
 
 
 @command.command("list")

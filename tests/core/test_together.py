@@ -80,12 +80,24 @@ def test_one_item_that_fails_leaves_the_others_alone():
 
 
 def test_short_memory_halves_what_goes_together_and_is_told():
-    dit, released = Doubling(room=2), []
-    together = Together(dit, [walk(n, 2) for n in range(1, 6)], lambda: released.append(1))
+    dit, asked = Doubling(room=2), []
+    together = Together(dit, [walk(n, 2) for n in range(1, 6)], lambda e: asked.append(e) is not None)
     list(together.rounds())
-    assert together.results == [4, 8, 12, 16, 20] and together.at_once == 2 and released == [1]
+    assert together.results == [4, 8, 12, 16, 20] and together.at_once == 2 and len(asked) == 1
     assert [len(p) for p in dit.passes] == [2, 2, 1] * 2
     assert together.notes == ["The device has no room: 2 at once instead of 5"]
+
+
+def test_room_that_can_be_made_is_made_first():
+    dit = Doubling(room=2)
+
+    def make_room(short):
+        dit.room = 5
+        return True
+
+    together = Together(dit, [walk(n, 2) for n in range(1, 6)], make_room)
+    list(together.rounds())
+    assert [len(p) for p in dit.passes] == [5, 5] and together.notes == []
 
 
 def test_no_room_for_a_single_item_is_an_error():

@@ -9,7 +9,7 @@ import torch
 
 from acestep_core import Cover, GenerateRequest, Repaint, UserError, generate, generating
 from acestep_core.clip import UsedAdapter
-from acestep_core.generation import Failed, Made, Preview, Progress
+from acestep_core.events import Failed, Made, Preview, Progress
 
 RATE = 48_000
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from acestep_core import prompts
+from acestep_core import UserError, prompts
 from acestep_core.checkpoint import Checkpoint, open_checkpoint
 from acestep_core.parts import CHANNELS, HOP, Look
 from acestep_core.registry import registry
@@ -45,6 +45,21 @@ class BackendContract(PluginContract):
 
     def test_an_unknown_part_is_refused(self, made: Any, checkpoint: Checkpoint) -> None:
         refuses(lambda: made.load("surely_no_part", checkpoint.part("dit")))
+
+    def test_what_it_says_of_memory_can_be_planned_with(self, made: Any, checkpoint: Checkpoint) -> None:
+        try:
+            ways = list(made.savings(elsewhere=False))
+        except UserError:
+            pytest.skip("does not know what memory it needs")
+        needs = []
+        for way in ways:
+            thrifty = type(made)(**way.options)
+            demands = [thrifty.demand(p, checkpoint.part(p), 10, 1) for p in ("text", "codec", "dit")]
+            assert all(d.weights > 0 and d.work > 0 for d in demands)
+            needs.append(max(d.weights + d.work for d in demands))
+        assert needs[-1] <= needs[0]
+        one, many = (made.demand("dit", checkpoint.part("dit"), 600, n) for n in (1, 4))
+        assert one.weights == many.weights and one.work < many.work
 
     def test_an_empty_folder_is_refused(self, made: Any, tmp_path: Path) -> None:
         for name in made.parts & {"text", "codec", "dit"}:

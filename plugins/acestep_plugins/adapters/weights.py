@@ -48,7 +48,10 @@ def copy_all(tensors: Mapping[str, torch.Tensor], into: Mapping[str, torch.Tenso
 
 
 def add_to_base(linear: torch.nn.Linear, delta: torch.Tensor) -> None:
-    """Change a frozen weight for good; the sum is made in float32."""
+    """Change a frozen weight for good; the sum is made in float32. Raises `UserError` for one of 8 bits."""
+    if type(linear.weight) not in (torch.Tensor, torch.nn.Parameter):
+        kind = type(linear.weight).__name__
+        raise UserError(f"An adapter cannot be merged into 8-bit weights ({kind})", "use backend.quantization=none")
     with torch.no_grad():
         weight = linear.weight
         linear.weight = torch.nn.Parameter((weight.float() + delta.float()).to(weight.dtype), requires_grad=False)

@@ -1,13 +1,17 @@
 """The PyTorch backend: models from diffusers and transformers, on CUDA, MPS, XPU or CPU."""
 
 import weakref
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
 from acestep_core import Backend, UserError, hookimpl, option
+from acestep_core.parts import Demand, Saving
 
 # Weights plus activations of a minute of audio; below this the parts take turns on the device.
 WORK_FACTOR = 1.3
+TILES = (512, 256, 128, 64, 32)  # of the codec, in the order in which a plan tries them
 
 
 class PyTorch(Backend):
@@ -24,6 +28,13 @@ class PyTorch(Backend):
         "auto",
         "of sliding layers: local blocks; flex (compiled, CUDA); flash (package flash-attn, CUDA, half precision)",
     )
+    quantization: Literal["none", "int8", "fp8"] = option(
+        "none", "8-bit weights in the transformer's blocks, half the memory; needs the extra 'quantize'"
+    )
+    compile: bool = option(False, "compile the decoder: the first step takes a minute or more, the others less")
+    held: Literal["auto", "all", "one"] = option(
+        "auto", "which parts of the model are held in memory at once; auto: all if they fit"
+    )
     tile_frames: int = option(0, "latent frames the codec works on at once (25 a second); 0 = by device", ge=0)
 
     def check(self) -> None:
@@ -31,6 +42,11 @@ class PyTorch(Backend):
         from acestep_plugins.backends.pt.windows import chosen
 
         chosen(self.attention, choose(self.device, self.dtype))
+        if self.quantization != "none":
+            self._quiet()
+            from acestep_plugins.backends.pt.quantised import check_installed
+
+            check_installed()
 
     def settings(self) -> dict[str, Any]:
         from acestep_plugins.backends.pt.codec import tile_for
@@ -47,6 +63,8 @@ class PyTorch(Backend):
         }
 
     def fits(self, size: int) -> bool:
+        if self.held != "auto":
+            return self.held == "all"
         from acestep_plugins.backends.pt.device import choose, free_bytes
 
         free = free_bytes(choose(self.device, self.dtype).device)
@@ -60,7 +78,45 @@ class PyTorch(Backend):
         gc.collect()
         release(choose(self.device, self.dtype).device)
 
+    def room(self) -> int | None:
+        from acestep_plugins.backends.pt.device import choose, free_bytes, free_memory
+
+        device = choose(self.device, self.dtype).device
+        return free_memory() if device.type == "cpu" else free_bytes(device)
+
+    def demand(self, part: str, folder: Path, seconds: float, batch: int) -> Demand:
+        from acestep_plugins.backends.pt import demand
+        from acestep_plugins.backends.pt.codec import tile_for
+        from acestep_plugins.backends.pt.device import choose
+
+        place = choose(self.device, self.dtype)
+        precision = demand.Precision(place.dtype.itemsize, self.quantization != "none")
+        if part == "dit":
+            return demand.of_dit(folder, precision, seconds, batch)
+        if part == "text":
+            return demand.of_text(folder, precision)
+        return demand.of_codec(folder, precision, self.tile_frames or tile_for(place), seconds)
+
+    def savings(self, elsewhere: bool) -> Iterator[Saving]:
+        given = {k: v for k, v in self.options().items() if v != PyTorch().options()[k]}
+        if elsewhere:
+            given.setdefault("dtype", "bfloat16")
+        kinds = [given["quantization"]] if "quantization" in given else ["none", "int8"]
+        held = [given["held"]] if "held" in given else ["all", "one"]
+        tiles = [given["tile_frames"]] if "tile_frames" in given else TILES
+        for kind, parts, tile in product(kinds, held, tiles):
+            chosen = {"quantization": kind, "held": parts, "tile_frames": tile}
+            note = "" if kind == "none" else f'{kind} weights need: pip install "acestep-core[quantize]"'
+            yield Saving({**given, **chosen}, parts == "one", note)
+
     def load(self, part: str, folder: Path) -> Any:
+        self._quiet()
+        from acestep_plugins.backends.pt.memory import shortage
+
+        with shortage(f"the weights of {folder}", "see: acestep-core models plan DIR"):
+            return self._loaded(part, folder)
+
+    def _loaded(self, part: str, folder: Path) -> Any:
         from acestep_plugins.backends.pt.codec import Codec
         from acestep_plugins.backends.pt.device import choose, keep_freed_memory
         from acestep_plugins.backends.pt.dit import Dit
@@ -73,21 +129,29 @@ class PyTorch(Backend):
             codec = Codec(folder, place, self.tile_frames)
             self._codec = weakref.ref(codec)  # the tiles were chosen by the memory that was free just now
             return codec
-        if part == "text":
-            return Text(folder, place)
-        if part != "dit":
+        if part == "dit":
+            return Dit(folder, place, self.attention, self.quantization, self.compile)
+        if part != "text":
             raise UserError(f"The pt backend has no part '{part}'", "it has text, codec and dit")
-        return Dit(folder, place, self.attention)
+        return Text(folder, place)
 
     def write_tiny(self, folder: Path, variant: str) -> int:
+        self._quiet()
         from acestep_plugins.backends.pt.tiny import write_checkpoint
 
         return write_checkpoint(folder, variant)
 
     def train(self, job: Any) -> Any:
+        if self.compile:
+            raise UserError("compile=true is for generation: training runs as it is", "leave out backend.compile")
         from acestep_plugins.backends.pt.train import train
 
         return train(job)
+
+    def _quiet(self) -> None:
+        from acestep_plugins.backends.pt.quiet import quiet
+
+        quiet()
 
 
 @hookimpl

@@ -1,7 +1,7 @@
 """The audio codec (AutoencoderOobleck), in overlapping tiles, so that memory does not grow with length."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,16 @@ import torch
 
 from acestep_core import UserError
 from acestep_core.checkpoint import read_config
+from acestep_core.errors import OutOfMemory
 from acestep_core.parts import CHANNELS, HOP
-from acestep_plugins.backends.pt.device import Place, free_bytes
+from acestep_plugins.backends.pt.device import Place, free_bytes, release
 from acestep_plugins.backends.pt.folder import fill
+from acestep_plugins.backends.pt.memory import shortage
 
 # The real codec's encoder looks 6.9 latent frames to either side, its decoder 9; with more a tile equals the whole.
 ENCODE_OVERLAP, DECODE_OVERLAP = 8, 12
 _CPU_TILE, _SMALL_TILE, _LARGE_TILE = 64, 256, 512
+MIN_TILE = 16  # below this most of the work would be overlap
 _CONFIG = ("encoder_hidden_size", "downsampling_ratios", "channel_multiples", "decoder_channels")
 _LARGE_BYTES = 16 * 2**30
 
@@ -33,15 +36,15 @@ class Codec:
         self.vae = fill(vae, folder, "", place)
         self._place = place
         self.tile = tile_frames or tile_for(place)
+        self.notes: list[str] = []
         _fold_weight_norm(self.vae)
 
     @torch.inference_mode()
     def encode(self, wave: np.ndarray, seed: int) -> np.ndarray:
         frames = -(-wave.shape[1] // HOP)
-        padded = np.pad(wave, ((0, 0), (0, frames * HOP - wave.shape[1])))
-        parameters = torch.cat(
-            [self._encode_tile(padded, *t) for t in tiles(frames, self.tile, ENCODE_OVERLAP)], dim=-1
-        )
+        parameters = torch.empty(2 * CHANNELS, frames)
+        for start, end, tile in self._tiled(frames, ENCODE_OVERLAP, lambda *t: self._encode_tile(wave, *t), "encode"):
+            parameters[:, start:end] = tile
         mean, scale = parameters.chunk(2, dim=0)
         std = torch.nn.functional.softplus(scale) + 1e-4  # as in diffusers' OobleckDiagonalGaussianDistribution
         noise = torch.randn(frames, CHANNELS, generator=torch.Generator().manual_seed(seed))
@@ -51,17 +54,45 @@ class Codec:
         return np.concatenate(list(self.pieces(latents)), axis=1)
 
     def pieces(self, latents: torch.Tensor) -> Iterator[np.ndarray]:
-        for left, start, end, right in tiles(latents.shape[0], self.tile, DECODE_OVERLAP):
-            yield self._decode_tile(latents, left, right)[:, (start - left) * HOP : (end - left) * HOP]
+        frames = len(latents)
+        for _, _, tile in self._tiled(frames, DECODE_OVERLAP, lambda *t: self._decode_tile(latents, *t), "decode"):
+            yield tile
 
-    @torch.inference_mode()
-    def _decode_tile(self, latents: torch.Tensor, left: int, right: int) -> np.ndarray:
-        z = latents[left:right].T[None].to(self._place.device, self._place.dtype)
-        return self.vae.decode(z).sample[0].float().cpu().numpy()
+    def _tiled(
+        self, frames: int, overlap: int, work: Callable[[int, int, int, int], Any], name: str
+    ) -> Iterator[tuple[int, int, Any]]:
+        """(start, end, what `work` makes) of every tile. Where memory is short, the tiles get smaller, for good."""
+        start = 0
+        while start < frames:
+            left, _, end, right = tile_at(start, frames, self.tile, overlap)
+            try:
+                with shortage(
+                    f"the codec to {name} {right - left} frames", "free some; see: acestep-core models plan DIR"
+                ):
+                    made = work(left, start, end, right)
+            except OutOfMemory:
+                if self.tile // 2 < MIN_TILE:
+                    raise
+                self._halve(name)
+                continue
+            yield start, end, made
+            start = end
+
+    def _halve(self, name: str) -> None:
+        release(self._place.device)
+        self.notes.append(f"memory was short to {name}: tiles of {self.tile // 2} frames instead of {self.tile}")
+        self.tile //= 2
 
     def _encode_tile(self, wave: np.ndarray, left: int, start: int, end: int, right: int) -> torch.Tensor:
-        x = torch.from_numpy(wave[:, left * HOP : right * HOP])[None].to(self._place.device, self._place.dtype)
+        part = wave[:, left * HOP : right * HOP]
+        padded = np.pad(part, ((0, 0), (0, (right - left) * HOP - part.shape[1])))
+        x = torch.from_numpy(padded)[None].to(self._place.device, self._place.dtype)
         return self.vae.encode(x).latent_dist.parameters[0, :, start - left : end - left].float().cpu()
+
+    @torch.inference_mode()
+    def _decode_tile(self, latents: torch.Tensor, left: int, start: int, end: int, right: int) -> np.ndarray:
+        z = latents[left:right].T[None].to(self._place.device, self._place.dtype)
+        return self.vae.decode(z).sample[0, :, (start - left) * HOP : (end - left) * HOP].float().cpu().numpy()
 
 
 def oobleck(**config: Any) -> torch.nn.Module:
@@ -73,15 +104,14 @@ def oobleck(**config: Any) -> torch.nn.Module:
         return AutoencoderOobleck(**config)
 
 
-def tiles(frames: int, tile: int, overlap: int) -> Iterator[tuple[int, int, int, int]]:
+def tile_at(start: int, frames: int, tile: int, overlap: int) -> tuple[int, int, int, int]:
     """(left, start, end, right) in frames: [start, end) is kept of the window [left, right)."""
-    for start in range(0, frames, tile):
-        end = min(start + tile, frames)
-        yield max(0, start - overlap), start, end, min(frames, end + overlap)
+    end = min(start + tile, frames)
+    return max(0, start - overlap), start, end, min(frames, end + overlap)
 
 
 def tile_for(place: Place) -> int:
-    """Latent frames of a tile by the memory that is free there."""
+    """Latent frames worked on at once where the user does not say."""
     free = free_bytes(place.device)
     if free is None:
         return _CPU_TILE

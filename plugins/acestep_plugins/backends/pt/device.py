@@ -3,6 +3,7 @@
 import ctypes
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -30,6 +31,15 @@ def free_bytes(device: torch.device) -> int | None:
     if device.type in ("cuda", "xpu"):
         return getattr(torch, device.type).mem_get_info(device)[0]
     return None
+
+
+def free_memory() -> int | None:
+    """Memory of the machine itself that processes could still take; None where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")), None)
 
 
 def keep_freed_memory() -> None:

@@ -12,10 +12,13 @@ from torch import nn
 from acestep_core import UserError
 from acestep_core.checkpoint import read_model
 from acestep_core.parts import CHANNELS, Look
+from acestep_plugins.backends.pt.compiled import Compiled
 from acestep_plugins.backends.pt.device import Place
 from acestep_plugins.backends.pt.dit_modules import build_decoder, build_detokenizer, build_encoder, build_tokenizer
 from acestep_plugins.backends.pt.folder import check_foreign, fill, read_tensors, to_diffusers, to_original
 from acestep_plugins.backends.pt.joined import Joined
+from acestep_plugins.backends.pt.memory import shortage
+from acestep_plugins.backends.pt.quantised import Converted, Kind, quantise
 from acestep_plugins.backends.pt.transformer import Prepared
 from acestep_plugins.backends.pt.windows import Kernel, chosen, kernel
 
@@ -25,21 +28,30 @@ _GPU_AT_ONCE = 8
 class Dit:
     """`DitPart` on diffusers. Tokenizer and detokenizer are read on first use."""
 
-    def __init__(self, folder: Path, place: Place, attention: Kernel = "auto"):
+    def __init__(
+        self,
+        folder: Path,
+        place: Place,
+        attention: Kernel = "auto",
+        quantization: Kind = "none",
+        compiled: bool = False,
+    ):
         self.info = read_model(folder)
         self._place = place
         self._joined = Joined(place)
         check_foreign(folder)
         with torch.device("meta"):
-            decoder, encoder = build_decoder(self.info.config), build_encoder(self.info.config)
-        decoder.use_own_layers(kernel(chosen(attention, place)))
-        self.decoder = PtDecoder(fill(decoder, folder, "decoder.", place))
-        self.encoder = fill(encoder, folder, "encoder.", place)
+            modules = {"decoder": build_decoder(self.info.config), "encoder": build_encoder(self.info.config)}
+        modules["decoder"].use_own_layers(kernel(chosen(attention, place)))
+        self.converted = _filled(modules, folder, place, quantization)
+        self.decoder, self.encoder = PtDecoder(modules["decoder"]), modules["encoder"]
         self.null_embedding = _null_condition(folder).to(place.device, place.dtype)
         self.silence = _silence(folder).to(place.device, place.dtype)
         _float32_time(self.decoder.module)
         if self.info.xl:
             _prepend_timbre_token(self.encoder.timbre_encoder)
+        self._compiled = Compiled(self.decoder.module) if compiled else None  # after everything that changes modules
+        self.notes = [] if self.converted is None else [str(self.converted)]
 
     @property
     def dtype_name(self) -> str:
@@ -48,6 +60,11 @@ class Dit:
     @property
     def device_name(self) -> str:
         return str(self._place.device)
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        weights = {} if self.converted is None else {"weights": str(self.converted)}
+        return weights | ({"compiled": True} if self._compiled else {})
 
     @torch.inference_mode()
     def condition(self, caption: torch.Tensor, lyrics: torch.Tensor, timbre: torch.Tensor | None = None) -> Any:
@@ -111,22 +128,30 @@ class Dit:
     ) -> torch.Tensor:
         """`velocity` with gradients."""
         time = torch.full((1,), float(t), device=self._place.device)
-        output = self.decoder.module(
+        output = self._run(
+            f"a denoising step of {len(x)} frames",
             hidden_states=self._in(x)[None],
             timestep=time,
             timestep_r=time,
             encoder_hidden_states=condition if isinstance(condition, Prepared) else self._in(condition)[None],
             context_latents=self._in(context)[None],
         )
-        return output[0][0].float()
+        return output[0].float()
 
     @torch.inference_mode()
     def velocities(self, looks: Sequence[Look]) -> list[torch.Tensor]:
         if len(looks) == 1:
             (look,) = looks
             return [self.velocity(look.x, look.t, look.condition, look.context)]
-        output = self.decoder.module(**self._joined.inputs(looks))[0]
+        frames = " + ".join(str(len(look.x)) for look in looks)
+        output = self._run(f"a denoising step of {frames} frames", **self._joined.inputs(looks))
         return [v[: len(look.x)].float() for v, look in zip(output, looks, strict=True)]
+
+    def _run(self, what: str, **inputs: Any) -> torch.Tensor:
+        if self._compiled:
+            self._compiled.heed()
+        with shortage(what, "make it shorter; see: acestep-core models plan DIR"):
+            return self.decoder.module(**inputs)[0]
 
     def at_once(self, frames: int) -> int:
         """A CPU is busy with one item; a GPU works on as many as there are, and says when memory is short."""
@@ -166,6 +191,17 @@ class PtDecoder:
 
     def module_path(self, name: str) -> str:
         return to_diffusers(f"{name}.").removesuffix(".")
+
+
+def _filled(modules: Mapping[str, nn.Module], folder: Path, place: Place, kind: Kind) -> Converted | None:
+    """Read the weights of both; those that are converted reach the device as 8 bits, so that it need not hold more."""
+    first = place if kind == "none" else Place(torch.device("cpu"), place.dtype)
+    for name, module in modules.items():
+        fill(module, folder, f"{name}.", first)
+    converted = None if kind == "none" else quantise(modules, kind, place.device)
+    for module in modules.values():
+        module.to(place.device)
+    return converted
 
 
 def _null_condition(folder: Path) -> torch.Tensor:
