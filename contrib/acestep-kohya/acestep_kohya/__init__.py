@@ -1,0 +1,1 @@
+"""Starts Kohya's trainers from one TOML."""
