@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
+from acestep_core.answers import Transcript, Value
 from acestep_core.errors import UserError, raise_all
 from acestep_core.options import as_dict, check_values, option
 
@@ -56,41 +57,6 @@ class Plugin(metaclass=_PluginMeta):
 
     def close(self) -> None:
         """Let go of files, processes and memory. Called at the end, may be called twice."""
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A stretch of transcribed text; times in seconds from the start of the file."""
-
-    start_s: float
-    end_s: float
-    text: str
-
-
-@dataclass(frozen=True)
-class Transcript:
-    """Lyrics as heard: one line per line, with the language code if the transcriber knows it.
-
-    The confidences are 0 to 1, or None where it cannot say; below 0.5 the lyrics are shown as a guess.
-    """
-
-    text: str
-    language: str | None = None
-    segments: tuple[Segment, ...] = ()
-    confidence: float | None = None
-    language_confidence: float | None = None
-
-
-@dataclass(frozen=True)
-class Value:
-    """One annotated field with how sure the annotator is, 0 to 1 (None = it cannot say).
-
-    `alternatives` are other values that it may be, the likeliest first: a person who reviews it sees them.
-    """
-
-    value: Any
-    confidence: float | None = None
-    alternatives: tuple[Any, ...] = ()
 
 
 class Transcriber(Plugin):
@@ -159,6 +125,9 @@ class Adapter(Plugin):
     learning_rate: ClassVar[float] = 1e-4
     """Peak rate used when the user gives none."""
 
+    exports: ClassVar[tuple[str, ...]] = ()
+    """Programs for which `export` can write a file, besides a merged model."""
+
     @abstractmethod
     def attach(self, decoder: "Decoder") -> Attached:
         """Put a fresh adapter on the decoder; right after this the decoder computes what it did before."""
@@ -171,7 +140,35 @@ class Adapter(Plugin):
     @classmethod
     @abstractmethod
     def from_files(cls, path: Path) -> "Adapter":
-        """An adapter with the options that fit the weights in `path`."""
+        """An adapter with the options that fit the weights in `path`; attached, it takes them from `load`."""
+
+    @classmethod
+    def describe(cls, path: Path) -> Mapping[str, Any]:
+        """Facts about a file for `adapters show`, as plain JSON types."""
+        return {"kind": cls.name}
+
+    @classmethod
+    def changes(cls, path: Path) -> Mapping[str, Callable[[Any], Any]]:
+        """By original layer name, what makes of the layer's weight (a float32 tensor) the changed one at scale 1."""
+        raise UserError(f"The adapter '{cls.name}' cannot be merged from its file", "use it with --adapter")
+
+    @classmethod
+    def export(
+        cls,
+        path: Path,
+        to: str,
+        out: Path,
+        *,
+        rank: int | None = None,
+        weights: Callable[[str], Any] | None = None,
+        on_layer: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Sequence[str]:
+        """Write the adapter for another program (one of `exports`) to the file or folder `out`; what to tell the user.
+
+        Where it has to become a LoRA, `rank` is its size; `weights` gives a layer's base weight, for kinds whose change
+        depends on it. Raises `UserError` where that is missing or what was written does not read back the same.
+        """
+        raise UserError(f"The adapter '{cls.name}' cannot be written for {to}", "use it with --adapter")
 
 
 class TimestepSampler(Plugin):

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from acestep_core.api import Annotator, Transcriber, Value
+from acestep_core.answers import Value
+from acestep_core.api import Annotator, Transcriber
 from acestep_core.data import CHECKS, FIELDS, Problem, Song
 from acestep_core.errors import FatalError, UserError, raise_all
 from acestep_core.files import decode_text

@@ -26,6 +26,7 @@ COMMANDS = {
     "encode": ("encode", "Turn songs into training data."),
     "train": ("train", "Train an adapter on encoded songs."),
     "generate": ("generate", "Make music, with or without adapters."),
+    "adapters": ("adapters", "Show what an adapter file holds, and write it for other programs."),
     "codes": ("codes", "Turn audio into the model's codes, and codes into audio."),
     "plot": ("plot", "Draw the waveform and the spectrogram of audio files."),
     "models": ("models", "List, show, download and make checkpoint folders."),

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from acestep_core.adapters import UsedAdapter
 from acestep_core.audio import RATE_HZ
 from acestep_core.audio_format import AudioSettings
 from acestep_core.files import content_id, text_id
@@ -29,14 +30,6 @@ class Clip:
     def save(self, path: str | Path, settings: AudioSettings | None = None) -> Path:
         """Write the audio in the format of the extension, and the record beside it as `<file>.json`."""
         return save(self, Path(path), settings or AudioSettings())
-
-
-@dataclass(frozen=True)
-class UsedAdapter:
-    """An adapter file or folder and the strength it is heard at."""
-
-    path: Path
-    scale: float = 1.0
 
 
 def record_of(
@@ -67,5 +60,5 @@ def audio_record(wave: "np.ndarray") -> dict[str, Any]:
 
 def adapter_hash(path: Path) -> str:
     """Names the weights of an adapter, wherever it lies."""
-    files = sorted(path.rglob("*.safetensors")) if path.is_dir() else [path]
+    files = sorted(p for p in path.rglob("*") if p.suffix in (".safetensors", ".json")) if path.is_dir() else [path]
     return text_id(*(hashlib.sha256(f.read_bytes()).hexdigest() for f in files))

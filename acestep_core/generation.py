@@ -4,8 +4,8 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from acestep_core.adapters import attach, take_off
-from acestep_core.clip import Clip, UsedAdapter, audio_record, record_of, request_record
+from acestep_core.adapters import UsedAdapter
+from acestep_core.clip import Clip, audio_record, record_of, request_record
 from acestep_core.conditioning import PreparedOnce, Words, conditions, read_words, share_heard, words_of
 from acestep_core.denoising import Course, Heard, Kept, denoise
 from acestep_core.errors import OutOfMemory, UserError
@@ -146,8 +146,8 @@ def _group(
     options: Mapping[str, Any],
     preview_every: int,
 ) -> Iterator[Event]:
-    latents, together = yield from _denoised(model, items, adapters, plugins, preview_every)
-    shared = record_of(model, [item.request for item in items], options, adapters, plugins)
+    latents, how = yield from _denoised(model, items, adapters, plugins, preview_every)
+    shared = record_of(model, [item.request for item in items], options, how.adapters, plugins)
     mates = [request_record(item.request) for item in items] if len(items) > 1 else []
     for place, (item, made) in enumerate(zip(items, latents, strict=True)):
         try:
@@ -158,10 +158,10 @@ def _group(
             yield Failed(item.index, e)
             continue
         wave, level_notes = finished(wave, item.request, item.song)
-        backend = backend_record(model.backend) | together.made_by
+        backend = backend_record(model.backend) | how.made_by
         record = {"request": request_record(item.request), "schedule": item.times, **shared, "backend": backend}
-        record |= {"batch": {"requests": mates, "place": place, "at_once": together.at_once}} if mates else {}
-        notes = [*item.words.notes, *together.notes, *level_notes, *model.notes()]
+        record |= {"batch": {"requests": mates, "place": place, "at_once": how.at_once}} if mates else {}
+        notes = [*item.words.notes, *how.notes, *level_notes, *model.notes()]
         yield Made(item.index, Clip(wave, record | {"audio": audio_record(wave), "notes": notes}), item.request)
 
 
@@ -169,6 +169,7 @@ def _group(
 class _How:
     """How the items of a group went through the model; holds none of it, so that it can be let go of."""
 
+    adapters: Sequence[UsedAdapter]
     at_once: int
     notes: list[str]
     made_by: Mapping[str, Any]
@@ -179,8 +180,7 @@ def _denoised(
 ) -> "Generator[Event, None, tuple[list[Any], _How]]":
     """Returns the latents of each item, or the error it ended with."""
     dit = model.dit
-    attached = [attach(dit, a.path, a.scale, plugins) for a in adapters]
-    try:
+    with model.adapters.heard(adapters, plugins) as heard:
         prepared = PreparedOnce(dit)
         courses = [_course(model, item, prepared) for item in items]
         works = [_work(dit, item, course) for item, course in zip(items, courses, strict=True)]
@@ -188,11 +188,9 @@ def _denoised(
         for _ in together.rounds():
             for item in items:
                 yield from _told(model, item, preview_every)
-    finally:
-        take_off(attached)
     made = [e or _finite(dit, x) for x, e in zip(together.results, together.errors, strict=True)]
     made_by = {"device": dit.device_name, "dtype": dit.dtype_name, **dit.about}
-    return made, _How(together.at_once, together.notes, made_by)
+    return made, _How(heard, together.at_once, together.notes, made_by)
 
 
 def _course(model: Model, item: _Item, prepared: PreparedOnce) -> Course:

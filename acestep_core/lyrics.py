@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from acestep_core.api import Segment
+from acestep_core.answers import Segment
 
 TIMED = (".lrc", ".srt", ".vtt")
 _STAMP = re.compile(r"\[\s*((?:\d{1,2}:)?\d{1,3}:\d{1,2}(?:[.,:]\d{1,3})?)\s*\]")  # [mm:ss.xx]

@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from acestep_core.adapters import Stack
 from acestep_core.api import Backend
 from acestep_core.checkpoint import Checkpoint, ModelInfo, open_checkpoint, weight_files
 from acestep_core.errors import OutOfMemory
@@ -30,6 +31,7 @@ class Model:
         self.remembered = Remembered()  # what parts have made of texts and sounds
         self._loaded: dict[str, Any] = {}
         self._notes: list[str] = []
+        self.adapters = Stack(lambda: self.dit)
 
     @property
     def info(self) -> ModelInfo:
@@ -87,6 +89,8 @@ class Model:
         """Let go of some parts, or of all."""
         for name in names or tuple(self._loaded):
             self._hear(self._loaded.pop(name, None))
+        if "dit" not in self._loaded:
+            self.adapters.forget()
         self.backend.release()
 
     def _load(self, name: str) -> Any:

@@ -59,8 +59,11 @@ class Decoder(Protocol):
     def linears(self) -> Mapping[str, Any]:
         """Linear layers by their name in the original checkpoint, such as layers.0.self_attn.q_proj."""
 
+    def convolutions(self) -> Mapping[str, Any]:
+        """One-dimensional convolutions likewise: files of the reference's trainer change these too."""
+
     def module_path(self, name: str) -> str:
-        """Attribute path inside `module` of the linear layer with that original name."""
+        """Attribute path inside `module` of the layer with that original name."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from acestep_core.clip import UsedAdapter
+from acestep_core.adapters import UsedAdapter
 from acestep_core.errors import UserError, raise_all
 from acestep_core.model import Model
 from acestep_core.options import parse_options

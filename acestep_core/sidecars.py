@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from acestep_core.api import Plugin, Value
+from acestep_core.answers import Value
+from acestep_core.api import Plugin
 from acestep_core.data import CHECKS, FIELDS, Song
 from acestep_core.errors import UserError
 from acestep_core.files import read_text, text_id, write_json, write_text

@@ -243,6 +243,8 @@ def _resolved(settings: TrainSettings, shown: int, rate: float) -> TrainSettings
 
 
 def _check_model(songs: EncodedSet, model: Model) -> None:
+    if list(model.adapters):
+        raise UserError("Adapters are on the model, and would be trained upon", "take them off: model.adapters.clear()")
     made_by = songs.manifest["model"]["hashes"]["dit"]
     if made_by != model.hashes["dit"]:
         raise UserError(

@@ -11,8 +11,10 @@ from acestep_core.testing import contracts
 from acestep_core.testing.fakes import fake_provider
 from acestep_plugins.acestep_omni.annotator import AceStepCaptioner
 from acestep_plugins.acestep_omni.transcriber import AceStepTranscriber
+from acestep_plugins.adapters.loha import Loha
 from acestep_plugins.adapters.lokr import Lokr
 from acestep_plugins.adapters.lora import Lora
+from acestep_plugins.adapters.oft import Oft
 from acestep_plugins.annotators.csv import Csv
 from acestep_plugins.annotators.tempo_key import TempoKey
 from acestep_plugins.backends.pt import PyTorch
@@ -114,6 +116,36 @@ class TestLokr(contracts.AdapterContract):
 class TestLokrLowRank(contracts.AdapterContract):
     plugin = Lokr
     options = {"dim": 1, "decompose_both": True, "mlp": True}
+
+
+class TestLoraDecomposed(contracts.AdapterContract):
+    plugin = Lora
+    options = {"rank": 4, "dora": True, "rslora": True, "ranks": [".*self_attn.*=2"], "mlp": True}
+
+
+class TestLokrDecomposed(contracts.AdapterContract):
+    plugin = Lokr
+    options = {"dora": True}
+
+
+class TestLoha(contracts.AdapterContract):
+    plugin = Loha
+    options = {"rank": 4, "layers": [r"layers\.\d+\.self_attn\..*"]}
+
+
+class TestLohaDecomposed(contracts.AdapterContract):
+    plugin = Loha
+    options = {"rank": 4, "dora": True}
+
+
+class TestOft(contracts.AdapterContract):
+    plugin = Oft
+    options = {"block_size": 16}
+
+
+class TestOftExact(contracts.AdapterContract):
+    plugin = Oft
+    options = {"block_size": 32, "exact": True, "mlp": True}
 
 
 class TestPyTorch(contracts.BackendContract):

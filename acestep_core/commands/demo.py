@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from acestep_core.clip import UsedAdapter
+from acestep_core.adapters import UsedAdapter
 from acestep_core.commands import encode, generating, scan, train
 from acestep_core.console import clock
 from acestep_core.dataset import Dataset

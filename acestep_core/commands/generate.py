@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from acestep_core.clip import Clip, UsedAdapter
+from acestep_core.adapters import UsedAdapter
+from acestep_core.clip import Clip
 from acestep_core.commands.audio_choices import audio_choices, audio_settings, check_output, picture_choice
 from acestep_core.commands.choices import (
     chosen_options,

@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
+from acestep_core.adapters import UsedAdapter
 from acestep_core.audio import write_audio
 from acestep_core.audio_format import AudioSettings
-from acestep_core.clip import Clip, UsedAdapter
+from acestep_core.clip import Clip
 from acestep_core.commands.audio_choices import draw_beside
 from acestep_core.console import Ticker, clock, print_json
 from acestep_core.errors import UserError

@@ -34,7 +34,7 @@ HOOKS = ("acestep_train_start", "acestep_train_step", "acestep_checkpoint", "ace
 @click.argument("encoded", type=click.Path(path_type=Path))
 @model_choices
 @click.option("--adapter", default="lokr", show_default=True, type=PluginName("adapters"), metavar="NAME",
-              help="Adapter plugin: lora, lokr or any installed one.")  # fmt: skip
+              help="Adapter plugin: lora, lokr, loha, oft or any installed one.")  # fmt: skip
 @click.option("--sampler", default="logit_normal", show_default=True, type=PluginName("samplers"), metavar="NAME",
               help="Timestep sampler plugin: logit_normal, turbo_steps, uniform or any installed one.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), default=Path("run"), show_default=True)

@@ -14,6 +14,9 @@ class ToyDecoder:
     def linears(self) -> Mapping[str, Any]:
         return self._linears
 
+    def convolutions(self) -> Mapping[str, Any]:
+        return {}
+
     def module_path(self, name: str) -> str:
         return name
 

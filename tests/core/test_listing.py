@@ -7,7 +7,7 @@ from unicodedata import normalize
 import pytest
 from scanned import only, said
 
-from acestep_core.api import Value
+from acestep_core.answers import Value
 from acestep_core.listing import Listing
 from acestep_core.scan import scan_folder
 from acestep_core.sidecars import write_labels

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from acestep_core.api import Segment
+from acestep_core.answers import Segment
 from acestep_core.lyrics import clean_lyrics, has_times, lyrics_diff, parse_timed
 
 LRC = """\ufeff[ti:Rain]

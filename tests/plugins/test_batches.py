@@ -8,7 +8,7 @@ import soundfile
 import torch
 
 from acestep_core import Cover, GenerateRequest, Repaint, UserError, generate, generating
-from acestep_core.clip import UsedAdapter
+from acestep_core.adapters import UsedAdapter
 from acestep_core.events import Failed, Made, Preview, Progress
 
 RATE = 48_000

@@ -10,10 +10,10 @@ from safetensors.torch import load_file, save_file
 
 from acestep_core import UserError
 from acestep_core.checkpoint import list_models, open_checkpoint, read_model
+from acestep_core.layer_names import to_diffusers, to_original
 from acestep_plugins.backends.pt.device import choose
 from acestep_plugins.backends.pt.dit import Dit
 from acestep_plugins.backends.pt.dit_modules import build_modules
-from acestep_plugins.backends.pt.folder import to_diffusers, to_original
 
 TINY = Path(__file__).parents[1] / "data" / "tiny-base"
 CPU = choose("cpu", "float32")

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from acestep_core import GenerateRequest, UserError, generate, load_backend
-from acestep_core.clip import UsedAdapter
+from acestep_core.adapters import UsedAdapter
 from acestep_core.events import Progress
 from acestep_core.record import check_same, load_record
 from acestep_core.registry import registry

@@ -129,8 +129,10 @@ def test_checkpoints_are_kept_as_asked_and_hold_an_adapter(learn):
 
 def test_run_toml_records_what_was_used(learn):
     settings = learn("lora").run.settings()
-    assert settings["adapter"] == {"name": "lora@acestep-core", "rank": 4, "dropout": 0.0, "attention": "both",
-                                   "projections": ["q", "k", "v", "o"], "mlp": False}  # fmt: skip
+    assert settings["adapter"] == {
+        "name": "lora@acestep-core", "attention": "both", "projections": ["q", "k", "v", "o"], "mlp": False,
+        "layers": [], "rank": 4, "ranks": [], "rslora": False, "dora": False, "dropout": 0.0,
+    }  # fmt: skip
     assert settings["train"]["seed"] == 42 and settings["versions"]["torch"] == torch.__version__.split("+")[0]
 
 

@@ -1,11 +1,13 @@
 """The contract of adapters, on a toy decoder with the original layer names."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from acestep_core.testing.contracts.base import PluginContract
+from acestep_core.errors import UserError
+from acestep_core.testing.contracts.base import PluginContract, refuses
 from acestep_core.testing.fakes import toy_decoder
 
 
@@ -101,6 +103,31 @@ class AdapterContract(PluginContract):
         names = {p.suffix for p in (tmp_path / "a").iterdir()}
         assert ".safetensors" in names and names <= {".safetensors", ".json", ".md"}
         assert self.plugin.recognises(tmp_path / "a")
+
+    def test_what_it_says_about_its_files_is_json(self, made: Any, decoder: Any, tmp_path: Path) -> None:
+        made.attach(decoder).save(tmp_path / "a", {"base_variant": "toy"})
+        assert json.loads(json.dumps(self.plugin.describe(tmp_path / "a")))["kind"] == self.plugin.name
+
+    def test_its_files_change_weights_as_merging_does(self, made: Any, decoder: Any, tmp_path: Path) -> None:
+        import torch
+
+        attached = _moved(made.attach(decoder))
+        attached.save(tmp_path / "a", {})
+        try:
+            changes = self.plugin.changes(tmp_path / "a")
+        except UserError:
+            pytest.skip("it does not merge from files")
+        before = {n: m.weight.float().clone() for n, m in decoder.linears().items()}
+        attached.merge()
+        after = {n: m.weight.float() for n, m in decoder.linears().items()}
+        assert changes.keys() == {n for n in before if not torch.equal(before[n], after[n])}
+        tolerance = 1e-5 if next(iter(decoder.linears().values())).weight.dtype is torch.float32 else 2e-2
+        assert all(torch.allclose(change(before[n]), after[n], atol=tolerance) for n, change in changes.items())
+
+    def test_what_it_cannot_export_is_told(self, made: Any, decoder: Any, tmp_path: Path) -> None:
+        made.attach(decoder).save(tmp_path / "a", {})
+        assert "surely_none" not in self.plugin.exports
+        refuses(lambda: self.plugin.export(tmp_path / "a", "surely_none", tmp_path / "b"))
 
     def test_other_files_are_not_its_own(self, tmp_path: Path) -> None:
         (tmp_path / "text.safetensors").write_text("no tensors")

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from acestep_core.api import Transcript, Value
+from acestep_core.answers import Transcript, Value
 from acestep_core.audio import probe
 from acestep_core.data import CHECKS, FIELDS, Song
 from acestep_core.errors import UserError

@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from acestep_core import Transcriber, UserError, hookimpl
-from acestep_core.api import Segment, Transcript
+from acestep_core.answers import Segment, Transcript
 from acestep_core.audio import probe
 
 TIME = re.compile(r"\[(\d+):(\d\d(?:\.\d+)?)\]")  # [mm:ss.xx]; one line may have several

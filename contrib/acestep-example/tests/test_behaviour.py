@@ -7,7 +7,7 @@ from acestep_example.triangular import Triangular
 from scipy.stats import triang
 
 from acestep_core import UserError
-from acestep_core.api import Segment
+from acestep_core.answers import Segment
 from acestep_core.testing.fakes import write_wav
 
 LYRICS = "\ufeff[ar:Somebody]\n[length:00:06]\n\n[00:01.00][00:04.00]La la\n[00:02.50]Rain on the roof\n[00:03.5]\n"

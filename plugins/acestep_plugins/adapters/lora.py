@@ -1,51 +1,39 @@
-"""LoRA through PEFT. The saved file has the strength folded in, so it sounds the same in every program."""
+"""LoRA, with rsLoRA, DoRA and ranks by layer. The saved file has the strength folded in: it sounds alike everywhere."""
 
-import json
-from dataclasses import field
-from pathlib import Path
 from typing import Any
 
-from acestep_core import Adapter, Attached, UserError, hookimpl, option
-from acestep_plugins.adapters.targets import Attention
+from acestep_core import Attached, hookimpl, option
+from acestep_plugins.adapters.recognising import Kind
+from acestep_plugins.adapters.targets import RANKS_HELP
 
-CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
-
-class Lora(Adapter):
+class Lora(Kind):
     name = "lora"
     learning_rate = 1e-4
 
     rank: int = option(64, "size of the low-rank change; larger learns more and takes more memory", ge=1, le=1024)
+    ranks: list[str] = option([], RANKS_HELP)
     alpha: float | None = option(None, "strength while training is alpha / rank; twice the rank unless given", gt=0)
+    rslora: bool = option(False, "strength alpha / sqrt(rank), so that large ranks learn as fast as small ones")
+    dora: bool = option(False, "learn the size of each output apart from its direction; slower")
     dropout: float = option(0.0, "share of inputs dropped while training", ge=0, lt=1)
-    attention: Attention = option("both", "which attention is changed")
-    projections: list[str] = option(["q", "k", "v", "o"], "which of its projections")
-    mlp: bool = option(False, "change the MLP too")
-    modules: tuple[str, ...] = field(default=())  # exact layers, when read from a file
 
-    def attach(self, decoder: Any) -> Attached:
-        from acestep_plugins.adapters.lora_torch import AttachedLora
+    def _fresh(self, decoder: Any) -> Attached:
+        from acestep_plugins.adapters.fresh import fresh_lora
 
-        return AttachedLora(self, decoder)
+        return fresh_lora(self, decoder)
 
-    @classmethod
-    def recognises(cls, path: Path) -> bool:
-        try:
-            return json.loads((path / CONFIG).read_text(encoding="utf-8")).get("peft_type") == "LORA"
-        except (OSError, ValueError, AttributeError):
-            return False
+    def _saver(self) -> Any:
+        from acestep_plugins.adapters.writing import save_lora
+
+        return save_lora
 
     @classmethod
-    def from_files(cls, path: Path) -> "Lora":
-        from acestep_plugins.adapters.lora_torch import layers_in
+    def _options_of(cls, stored: Any) -> dict[str, Any]:
+        from acestep_plugins.adapters.stored import usual
 
-        config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
-        unsupported = [k for k in ("use_dora", "use_rslora", "rank_pattern", "alpha_pattern") if config.get(k)]
-        if unsupported:
-            raise UserError(
-                f"{path} uses {', '.join(unsupported)}, which is not supported yet", "export it as plain LoRA"
-            )
-        return cls(rank=config["r"], alpha=config["lora_alpha"], modules=layers_in(path / WEIGHTS))
+        rank = usual(stored.ranks) or 1
+        return {"rank": rank, "alpha": float(rank), "dora": stored.decomposed}
 
 
 @hookimpl

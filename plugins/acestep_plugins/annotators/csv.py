@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from acestep_core import Annotator, Song, UserError, hookimpl, option
-from acestep_core.api import Value
+from acestep_core.answers import Value
 from acestep_core.data import CHECKS
 from acestep_core.errors import raise_all
 from acestep_core.tables import Row, rows_by_name, rows_for

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from acestep_core import Transcriber, UserError, hookimpl
-from acestep_core.api import Segment, Transcript
+from acestep_core.answers import Segment, Transcript
 from acestep_core.audio import probe
 from acestep_core.files import read_text
 from acestep_core.lyrics import TIMED, clean_lyrics, parse_timed

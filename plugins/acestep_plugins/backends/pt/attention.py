@@ -11,7 +11,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from acestep_plugins.backends.pt.norms import inverse_rms, normed
+from acestep_plugins.backends.pt.norms import inverse_rms, normed, overwriting
 
 # Queries worked on at once, and how many such blocks: small ones waste less of the window's edges, while a GPU would
 # rather have few large calls. Of no influence on the result.
@@ -89,7 +89,7 @@ def placed(norm: Any, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> 
     """Heads [B, L, heads, size] normed and turned by their places, [B, heads, L, size]; cos and sin are [L, size]."""
     half = x.shape[-1] // 2
     x = x.transpose(1, 2)
-    if torch.is_grad_enabled() or x.dtype is not torch.float32 or x.device.type != "cpu":
+    if not overwriting() or x.dtype is not torch.float32 or x.device.type != "cpu":
         x = normed(norm, x)
         turned = torch.cat([-x[..., half:], x[..., :half]], dim=-1)
         return (x.float() * cos + turned.float() * sin).to(x.dtype)

@@ -11,11 +11,12 @@ from torch import nn
 
 from acestep_core import UserError
 from acestep_core.checkpoint import read_model
+from acestep_core.layer_names import layer_to_diffusers, layer_to_original
 from acestep_core.parts import CHANNELS, Look
 from acestep_plugins.backends.pt.compiled import Compiled
 from acestep_plugins.backends.pt.device import Place
 from acestep_plugins.backends.pt.dit_modules import build_decoder, build_detokenizer, build_encoder, build_tokenizer
-from acestep_plugins.backends.pt.folder import check_foreign, fill, read_tensors, to_diffusers, to_original
+from acestep_plugins.backends.pt.folder import check_foreign, fill, read_tensors
 from acestep_plugins.backends.pt.joined import Joined
 from acestep_plugins.backends.pt.memory import shortage
 from acestep_plugins.backends.pt.quantised import Converted, Kind, quantise
@@ -182,15 +183,19 @@ class PtDecoder:
 
     def __init__(self, module: nn.Module):
         self.module = module
-        found = {n: m for n, m in module.named_modules() if isinstance(m, nn.Linear)}
-        self._linears = {to_original(f"{n}.").removesuffix("."): m for n, m in found.items()}
+        named = [(layer_to_original(n), m) for n, m in module.named_modules()]
+        self._linears = {n: m for n, m in named if isinstance(m, nn.Linear)}
+        self._convolutions = {n: m for n, m in named if isinstance(m, nn.Conv1d)}
 
     def linears(self) -> Mapping[str, nn.Linear]:
         """As they were before any adapter: a layer stays the same object however often it is wrapped."""
         return self._linears
 
+    def convolutions(self) -> Mapping[str, nn.Conv1d]:
+        return self._convolutions
+
     def module_path(self, name: str) -> str:
-        return to_diffusers(f"{name}.").removesuffix(".")
+        return layer_to_diffusers(name)
 
 
 def _filled(modules: Mapping[str, nn.Module], folder: Path, place: Place, kind: Kind) -> Converted | None:

@@ -10,34 +10,10 @@ from torch import nn
 
 from acestep_core import UserError
 from acestep_core.checkpoint import weight_files
+from acestep_core.layer_names import to_diffusers, to_original
 from acestep_plugins.backends.pt.device import Place
 
-# original name -> diffusers name, inside every attention block and at the patch convolutions
-RENAMES = {
-    ".q_proj.": ".to_q.",
-    ".k_proj.": ".to_k.",
-    ".v_proj.": ".to_v.",
-    ".o_proj.": ".to_out.0.",
-    ".q_norm.": ".norm_q.",
-    ".k_norm.": ".norm_k.",
-    "proj_in.1.": "proj_in_conv.",
-    "proj_out.1.": "proj_out_conv.",
-}
 PARTS = ("decoder.", "encoder.", "tokenizer.", "detokenizer.", "null_condition_emb")
-
-
-def to_diffusers(key: str) -> str:
-    """Name of a tensor in diffusers' modules for its name in the original checkpoint."""
-    for original, renamed in RENAMES.items():
-        key = key.replace(original, renamed)
-    return key
-
-
-def to_original(key: str) -> str:
-    """The inverse of `to_diffusers`."""
-    for original, renamed in RENAMES.items():
-        key = key.replace(renamed, original)
-    return key
 
 
 def read_tensors(folder: Path, prefix: str = "") -> Iterator[tuple[str, torch.Tensor]]:

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from diffusers.models.transformers.ace_step_transformer import AceStepMLP, AceStepTransformerBlock
+from torch import nn
 
-from acestep_plugins.backends.pt.norms import normed
+from acestep_plugins.backends.pt.norms import normed, overwriting
 
 
 class Layer(AceStepTransformerBlock):
@@ -45,14 +46,23 @@ class Mlp(AceStepMLP):
     """SwiGLU, as `Layer` is made of."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if torch.is_grad_enabled():
+        if not overwriting():
             return super().forward(x)
         gate = F.silu(self.gate_proj(x), inplace=True)
         return self.down_proj(gate.mul_(self.up_proj(x)))
 
 
+class Patches(nn.Conv1d):
+    """A convolution whose windows do not overlap, as a matrix product: its result, transposed, lies in order."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[B, in, T] -> [B, out, T / stride]"""
+        patches = x.transpose(1, 2).unflatten(1, (-1, self.stride[0])).flatten(2)
+        return F.linear(patches, self.weight.transpose(1, 2).flatten(1), self.bias).transpose(1, 2)
+
+
 def added(x: torch.Tensor, change: torch.Tensor, gate: torch.Tensor | None = None) -> torch.Tensor:
     """x + change · gate."""
-    if torch.is_grad_enabled() or change.dtype is not x.dtype:
+    if not overwriting() or change.dtype is not x.dtype:
         return (x + change if gate is None else torch.addcmul(x, change, gate)).type_as(x)
     return change.add_(x) if gate is None else torch.addcmul(x, change, gate, out=change)

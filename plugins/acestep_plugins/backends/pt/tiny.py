@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 
 from acestep_core import UserError
 from acestep_core.checkpoint import LM_PREFIX, TEXT, VAE
+from acestep_core.layer_names import to_original
 from acestep_core.parts import CHANNELS, HOP
-from acestep_plugins.backends.pt.folder import to_original
 from acestep_plugins.backends.pt.tiny_tokenizer import build_tokenizer
 
 TEXT_WIDTH, LM_WIDTH = 24, 16

@@ -9,7 +9,7 @@ from diffusers import AceStepTransformer1DModel
 from diffusers.models.embeddings import get_1d_rotary_pos_embed
 
 from acestep_plugins.backends.pt.attention import CrossAttention, Keys, SelfAttention, Within, keys_of
-from acestep_plugins.backends.pt.layer import Layer, Mlp
+from acestep_plugins.backends.pt.layer import Layer, Mlp, Patches
 from acestep_plugins.backends.pt.norms import normed
 
 
@@ -25,6 +25,7 @@ class Transformer(AceStepTransformer1DModel):
 
     def use_own_layers(self, within: Within | None = None) -> None:
         """`within` is what sliding layers attend by; local blocks unless given."""
+        self.proj_in_conv.__class__ = Patches
         for layer in self.layers:
             layer.__class__, layer.mlp.__class__ = Layer, Mlp
             layer.self_attn.set_processor(SelfAttention(within))
@@ -75,9 +76,7 @@ class Transformer(AceStepTransformer1DModel):
         if frames is not None:
             channels = channels * _valid(frames, channels.shape[1])[..., None]
         channels = F.pad(channels, (0, 0, 0, -channels.shape[1] % self.patch_size))
-        patches = channels.unflatten(1, (-1, self.patch_size)).flatten(2)
-        # A matrix product, unlike the convolution that it equals, leaves tokens lying one after the other.
-        return F.linear(patches, self.proj_in_conv.weight.transpose(1, 2).flatten(1), self.proj_in_conv.bias)
+        return self.proj_in_conv(channels.transpose(1, 2)).transpose(1, 2)
 
     def _unpatched(self, tokens: torch.Tensor) -> torch.Tensor:
         """[B, L, width] -> [B, L * patch size, 64]"""
