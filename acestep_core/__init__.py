@@ -32,7 +32,7 @@ _PUBLIC = {
     "EncodeSettings": "encoding",
     "encode": "encoding",
     "process_folder": "preparation",
-    "TrainSettings": "training",
+    "TrainSettings": "train_settings",
     "train": "training",
     "AudioSettings": "audio_format",
     "Complete": "tasks",

@@ -13,7 +13,7 @@ from acestep_core.errors import UserError
 from acestep_core.kohya.buckets import Bucket, BucketRule, buckets_of, padding_of
 from acestep_core.kohya.subsets import KohyaDataset, Subset, without_variants
 from acestep_core.parts import CHANNELS, FRAME_RATE_HZ
-from acestep_core.training import TrainSettings, planned_steps
+from acestep_core.train_settings import TrainSettings, planned_steps, steps_per_epoch
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def check(dataset: Dataset, plan: TrainSettings, ignore: Collection[str] = ()) -
         seconds=sum(s.duration_s for s in good),
         shown_seconds=sum(s.repeats * s.duration_s for s in good),
         latents_bytes=sum(round(s.duration_s * FRAME_RATE_HZ) * CHANNELS * 4 for s in good),
-        steps_per_epoch=_steps(shown, plan),
+        steps_per_epoch=steps_per_epoch(shown, plan),
         steps=planned_steps(shown, plan),
         variants={s.name: s.variants() for s in _subsets(dataset) if s.variants()},
         problems=problems,
@@ -111,10 +111,6 @@ def _fits(song: Song) -> bool:
 
 def _subsets(dataset: Dataset) -> list[Subset]:
     return dataset.subsets if isinstance(dataset, KohyaDataset) else []
-
-
-def _steps(shown: int, plan: TrainSettings) -> int:
-    return -(-shown // (plan.batch_size * plan.accumulation))
 
 
 def _rules(dataset: Dataset) -> dict[int, BucketRule]:
@@ -145,7 +141,15 @@ def _part(
     shown = repeats * len(taken)
     seconds = sum(s.duration_s for s in taken)
     return Part(
-        name, repeats, tag, len(taken), sum(not _fits(s) for s in songs), seconds, shown, _steps(shown, plan), settings
+        name,
+        repeats,
+        tag,
+        len(taken),
+        sum(not _fits(s) for s in songs),
+        seconds,
+        shown,
+        steps_per_epoch(shown, plan),
+        settings,
     )
 
 

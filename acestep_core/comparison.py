@@ -40,6 +40,9 @@ class RunFacts:
     grid_before: float | None
     """Loss on fixed noise and timesteps, before the first step; `grid_after` is the same after the last."""
     grid_after: float | None
+    validated: tuple[tuple[int, float], ...]
+    """(step, loss) of the songs held out; step 0 is the model alone."""
+    best: tuple[int, float] | None
     step_s: float | None
     """Median seconds from one step to the next, so that pauses of the run do not count."""
 
@@ -47,6 +50,15 @@ class RunFacts:
     def step(self) -> int:
         """The last step done."""
         return self.losses[-1][0] if self.losses else 0
+
+    @property
+    def base(self) -> float | None:
+        """The validation loss of the model alone."""
+        return next((loss for step, loss in self.validated if step == 0), None)
+
+    @property
+    def validation_last(self) -> float | None:
+        return next((loss for step, loss in reversed(self.validated) if step), None)
 
 
 def read_run(folder: Path, name: str | None = None) -> RunFacts:
@@ -99,6 +111,14 @@ def smoothed(values: Sequence[float], window: int) -> list[float]:
     return [sum(span) / len(span) for span in spans]
 
 
+def by_t(losses: Iterable[tuple[float, float]]) -> tuple[float | None, ...]:
+    """Mean loss in each of `T_BINS` equal intervals of t, out of (t, loss); None where there was no t."""
+    bins: list[list[float]] = [[] for _ in range(T_BINS)]
+    for t, loss in losses:
+        bins[min(int(t * T_BINS), T_BINS - 1)].append(loss)
+    return tuple(map(_mean, bins))
+
+
 def _facts(run: Run, name: str, settings: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> RunFacts:
     steps = [r for r in records if r["event"] == "step"]
     losses = [(r["step"], r["loss"]) for r in steps]
@@ -112,20 +132,14 @@ def _facts(run: Run, name: str, settings: Mapping[str, Any], records: Sequence[M
         steps=settings["train"]["steps"],
         finished=run.adapter.is_dir(),
         losses=tuple(losses),
-        by_t=_by_t(steps),
+        by_t=by_t((t, loss) for r in steps for t, loss in zip(r["t"], r["losses"], strict=True)),
         last_tenth=_mean([loss for _, loss in losses[-max(1, len(losses) // 10) :]]),
         grid_before=next((loss for step, loss in grid if step == 0), None),
         grid_after=next((loss for step, loss in reversed(grid) if step > 0), None),
+        validated=tuple((r["step"], r["loss"]) for r in records if r["event"] == "validation"),
+        best=run.best(),
         step_s=_median([b["time"] - a["time"] for a, b in pairwise(steps)]),
     )
-
-
-def _by_t(steps: Iterable[Mapping[str, Any]]) -> tuple[float | None, ...]:
-    bins: list[list[float]] = [[] for _ in range(T_BINS)]
-    for record in steps:
-        for t, loss in zip(record["t"], record["losses"], strict=True):
-            bins[min(int(t * T_BINS), T_BINS - 1)].append(loss)
-    return tuple(map(_mean, bins))
 
 
 def _mean(values: Sequence[float]) -> float | None:

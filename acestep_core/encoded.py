@@ -66,6 +66,11 @@ class EncodedSet:
         return [i for i, song in enumerate(self.manifest["songs"]) for _ in range(_repeats(song))]
 
     @property
+    def frames(self) -> list[int]:
+        """The length of each song, out of the headers of their files."""
+        return [_frames(self.folder / s["file"]) for s in self.manifest["songs"]]
+
+    @property
     def inputs(self) -> str:
         """Names the audio and texts all songs were encoded from."""
         return text_id(*(s.get("inputs", s["id"]) for s in self.manifest["songs"]))
@@ -99,6 +104,16 @@ def read_song(path: Path) -> "tuple[dict[str, np.ndarray], dict[str, str]]":
     try:
         with safe_open(str(path), "np") as f:
             return {k: f.get_tensor(k) for k in ("latents", "condition")}, dict(f.metadata() or {})
+    except (SafetensorError, OSError) as e:
+        raise UserError(f"{path} is damaged ({e})", "delete it and encode again") from e
+
+
+def _frames(path: Path) -> int:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), "np") as f:
+            return f.get_slice("latents").get_shape()[0]
     except (SafetensorError, OSError) as e:
         raise UserError(f"{path} is damaged ({e})", "delete it and encode again") from e
 

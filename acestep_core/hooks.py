@@ -72,8 +72,13 @@ def acestep_train_start(run):
 
 
 @hookspec
-def acestep_train_step(run, step, loss, t, lr):
-    """Optimizer step `step` (from 1) was done with mean `loss`, the timesteps `t` of its items, and rate `lr`."""
+def acestep_train_step(run, step, loss, t, lr, losses):
+    """Optimizer step `step` (from 1) was done with mean `loss`, timesteps `t` and `losses` of its items, rate `lr`."""
+
+
+@hookspec
+def acestep_validation(run, step, loss, base):
+    """The songs held out have mean `loss` after `step` (0 = before the first); `base` is that of the model alone."""
 
 
 @hookspec
@@ -96,6 +101,6 @@ REGISTRATION = (
 )  # fmt: skip
 STEPS = ("acestep_loss", "acestep_optimizer")
 OBSERVERS = (
-    "acestep_song", "acestep_train_start", "acestep_train_step", "acestep_checkpoint", "acestep_train_end",
-    "acestep_audio",
+    "acestep_song", "acestep_train_start", "acestep_train_step", "acestep_validation", "acestep_checkpoint",
+    "acestep_train_end", "acestep_audio",
 )  # fmt: skip

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from acestep_core.api import Adapter, TimestepSampler
     from acestep_core.checkpoint import ModelInfo
     from acestep_core.run import Run
-    from acestep_core.training import TrainSettings
+    from acestep_core.train_settings import TrainSettings
 
 FRAME_RATE_HZ = 25
 HOP = 1920  # samples of 48 kHz audio per latent frame
@@ -168,9 +168,10 @@ class EncodedSong:
 
 @dataclass(frozen=True)
 class TrainJob:
-    """Everything a backend needs to train; `load` reads one encoded song by index.
+    """Everything a backend needs to train; `load` reads one encoded song by index, `load_held_out` one for validation.
 
-    One epoch shows the songs whose indices are in `order`, shuffled; a song that repeats is there as often.
+    One epoch shows the songs whose indices are in `order`, shuffled; a song that repeats is there as often. `frames`
+    has the length of each song where batches need it, else it is empty.
     """
 
     run: "Run"
@@ -180,7 +181,10 @@ class TrainJob:
     dit: DitPart
     songs: Sequence[str]
     order: Sequence[int]
+    frames: Sequence[int]
     load: Callable[[int], EncodedSong]
+    held_out: Sequence[str]
+    load_held_out: Callable[[int], EncodedSong]
     steps: int
     resume_from: Path | None
     stop: Callable[[], bool]
@@ -190,7 +194,10 @@ class TrainJob:
 
 @dataclass(frozen=True)
 class Step:
-    """One optimizer step done."""
+    """One optimizer step done; losses are without the weight of `loss_weight`.
+
+    `d` is what an optimizer that finds its rate multiplies `lr` with.
+    """
 
     step: int
     loss: float
@@ -199,6 +206,7 @@ class Step:
     t: tuple[float, ...]
     losses: tuple[float, ...]
     epoch: int
+    d: float | None = None
 
 
 Steps = Iterator[Step]

@@ -24,10 +24,11 @@ class Run:
         self.folder = folder
 
     @classmethod
-    def open(cls, folder: Path, settings: Mapping[str, Any], same: tuple[str, ...]) -> "Run":
+    def open(cls, folder: Path, settings: Mapping[str, Any], same: tuple[str, ...], longer: bool = False) -> "Run":
         """A new run, or the unfinished one in `folder` if its tables named in `same` are equal.
 
-        Raises `UserError` if the folder holds a finished run, another run, or something else.
+        With `longer` the one there, which may be finished, is given the new length. Raises `UserError` if the folder
+        holds a finished run, another run, or something else.
         """
         run = cls(folder)
         if folder.exists() and not folder.is_dir():
@@ -38,14 +39,16 @@ class Run:
             return run
         if not (folder / SETTINGS).is_file():
             raise UserError(f"{folder} is not empty and holds no run", "give another --out")
-        if run.adapter.is_dir():
-            raise UserError(f"The run in {folder} is finished", "give another --out, or delete the folder")
-        differences = _differences(run.settings(), settings, same)
+        if run.adapter.is_dir() and not longer:
+            raise UserError(f"The run in {folder} is finished", "give another --out, or more --steps with --extend")
+        differences = _differences(run.settings(), settings, same, _LENGTH if longer else ())
         if differences:
             raise UserError(
                 f"{folder} holds an unfinished run with other settings:\n  " + "\n  ".join(differences),
                 "repeat them to go on with it, or give another --out",
             )
+        if longer:
+            run._lengthen(settings)
         return run
 
     @property
@@ -65,8 +68,24 @@ class Run:
         numbered = [(p.name.removeprefix("step-"), p) for p in found]
         return sorted((int(step), p) for step, p in numbered if step.isdecimal())
 
+    def best(self) -> tuple[int, float] | None:
+        """(step, loss) of the smallest validation loss after the first step, the earliest of equal ones."""
+        return min(self.validations(), key=lambda v: (v[1], v[0]), default=None)
+
+    def validations(self) -> list[tuple[int, float]]:
+        """(step, loss) of every validation after the first step."""
+        return [(r["step"], r["loss"]) for r in self.metrics() if r["event"] == "validation" and r["step"]]
+
+    def base(self) -> float | None:
+        """The validation loss before the first step, which is that of the model alone."""
+        found = (r["loss"] for r in self.metrics() if r["event"] == "validation" and not r["step"])
+        return next(found, None)
+
     def checkpoint(self, step: int, write: Callable[[Path], None], keep: int) -> Path:
-        """Write a checkpoint into a temporary folder, rename it, and delete all but the last `keep` (0 = none)."""
+        """Write a checkpoint into a temporary folder, rename it, and delete all but the best and the last `keep`.
+
+        With `keep` 0 none is deleted.
+        """
         final = self.folder / CHECKPOINTS / f"step-{step:06d}"
         temporary = final.with_name(f".{final.name}.tmp")
         shutil.rmtree(temporary, ignore_errors=True)
@@ -74,8 +93,10 @@ class Run:
         write(temporary)
         shutil.rmtree(final, ignore_errors=True)
         temporary.rename(final)
-        for _, old in self.checkpoints()[: -keep or None] if keep else ():
-            shutil.rmtree(old)
+        best = self.best() or (0,)
+        for number, old in self.checkpoints()[:-keep] if keep else ():
+            if number != best[0]:
+                shutil.rmtree(old)
         return final
 
     def finish(self, write: Callable[[Path], None]) -> Path:
@@ -86,6 +107,17 @@ class Run:
         write(temporary)
         temporary.rename(self.adapter)
         return self.adapter
+
+    def _lengthen(self, settings: Mapping[str, Any]) -> None:
+        """The adapter made so far is kept under the name of its step; run.toml tells the lengths it had before."""
+        before = self.settings()
+        if self.adapter.is_dir():
+            made = next(reversed(self.checkpoints()), (before["train"]["steps"],))[0]
+            kept = self.adapter.with_name(f"{ADAPTER}-{made:06d}")
+            shutil.rmtree(kept, ignore_errors=True)
+            self.adapter.rename(kept)
+        earlier = [*before.get("extended", {}).get("steps", []), before["train"]["steps"]]
+        write_text(self.folder / SETTINGS, dump_toml({**settings, "extended": {"steps": earlier}}))
 
     def log(self, record: Mapping[str, Any]) -> None:
         with (self.folder / METRICS).open("a", encoding="utf-8") as f:
@@ -110,16 +142,20 @@ class Run:
 
 
 # Settings that do not change what is learnt, so a run may be gone on with under other ones.
-_FREE = ("train.save_every", "train.keep")
+_FREE = ("train.save_every", "train.save_every_epochs", "train.save_every_minutes", "train.keep")
+# What may differ when a run is to become longer.
+_LENGTH = ("train.steps", "train.patience")
 
 
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any], tables: tuple[str, ...]) -> list[str]:
+def _differences(
+    old: Mapping[str, Any], new: Mapping[str, Any], tables: tuple[str, ...], allowed: tuple[str, ...]
+) -> list[str]:
     written = tomllib.loads(dump_toml(new))
     lines = []
     for table in tables:
         before, after = _flat(old.get(table, {})), _flat(written.get(table, {}))
         for key in sorted(before.keys() | after.keys()):
-            if before.get(key) != after.get(key) and f"{table}.{key}" not in _FREE:
+            if before.get(key) != after.get(key) and f"{table}.{key}" not in (*_FREE, *allowed):
                 lines.append(f"{table}.{key}: there {before.get(key)!r}, now {after.get(key)!r}")
     return lines
 

@@ -1,6 +1,5 @@
 """Trains an adapter on encoded songs: plans the run, keeps its folder, hands the loop to the backend."""
 
-import math
 import signal
 import threading
 import time
@@ -14,40 +13,18 @@ from typing import Any
 from acestep_core import provenance
 from acestep_core.api import Adapter, TimestepSampler
 from acestep_core.encoded import EncodedSet
-from acestep_core.errors import UserError, raise_all
+from acestep_core.errors import UserError
 from acestep_core.model import Model
 from acestep_core.observers import Observers
-from acestep_core.options import check_values, option
 from acestep_core.parts import Step, TrainJob
 from acestep_core.registry import Registry, registry
-from acestep_core.run import Run
-
-EPOCHS = 100
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainSettings:
-    """How to train; what to train is the adapter's business."""
-
-    steps: int | None = option(None, "optimizer steps; give this or epochs", ge=1)
-    epochs: int | None = option(None, f"passes over all songs; {EPOCHS} unless steps are given", ge=1)
-    batch_size: int = option(1, "songs per forward pass", ge=1)
-    accumulation: int = option(1, "batches per optimizer step", ge=1)
-    learning_rate: float | None = option(None, "peak rate; the adapter's own when not given", gt=0, le=1)
-    warmup: float = option(0.1, "share of the steps in which the rate rises", ge=0, lt=1)
-    final_rate: float = option(0.01, "share of the peak rate at the end of the cosine", ge=0, le=1)
-    weight_decay: float = option(0.01, "AdamW's weight decay", ge=0)
-    clip_norm: float = option(1.0, "largest gradient norm; 0 = no clipping", ge=0)
-    null_condition: float = option(0.15, "share of songs trained with the empty condition, for guidance", ge=0, le=1)
-    gradient_checkpointing: bool = option(False, "compute activations twice to save memory")
-    save_every: int = option(500, "steps between checkpoints; 0 = only at the end", ge=0)
-    keep: int = option(3, "checkpoints kept; 0 = all", ge=0)
-    seed: int = option(42, "drives order, noise, timesteps, dropout and the adapter's start", ge=0)
+from acestep_core.run import SETTINGS, Run
+from acestep_core.train_settings import TrainSettings, resolved
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a run left behind. `stopped` says that it ended early and can be gone on with."""
+    """What a run left behind. `stopped` says that it can be gone on with; one that ended early by itself is not."""
 
     run: Run
     step: int
@@ -71,6 +48,7 @@ def train(
     settings: TrainSettings | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     plugins: Registry | None = None,
+    extend: bool = False,
     on_start: Callable[[TrainJob], None] = lambda job: None,
     on_step: Callable[[Step], None] = lambda step: None,
     stop: Callable[[], bool] = lambda: False,
@@ -78,20 +56,24 @@ def train(
     """Train into the folder `out`; an unfinished run there with equal settings is gone on with, exactly.
 
     `options` holds tables for 'adapter' and 'sampler'. `stop` is asked after every step; a stop saves a checkpoint.
+    With `extend` a run there, finished or not, is gone on with for more steps than it was planned for.
     An extension takes part after `registry().activate(name, options)`, or `activate` of `plugins` if given. Songs held
     out for validation are never trained on.
     Raises `UserError` for a finished or different run in `out`, and when the loss becomes NaN.
     """
     plugins, options = plugins or registry(), options or {}
     encoded = encoded if isinstance(encoded, EncodedSet) else EncodedSet.open(encoded)
-    songs = _trained_on(encoded)
+    songs, held_out = _trained_on(encoded), encoded.part("validation")
     made_adapter = plugins.make("adapters", adapter, options.get("adapter"))
     made_sampler = plugins.make("samplers", sampler, options.get("sampler"))
-    settings = _resolved(settings or TrainSettings(), len(songs.order), made_adapter.learning_rate)
+    facts = {"turbo": model.info.turbo, "held_out": len(held_out) > 0}
+    rate = made_adapter.learning_rate
+    settings = resolved(settings or TrainSettings(), shown=len(songs.order), rate=rate, **facts)
+    settings = _lengthened(Run(Path(out)), settings) if extend else settings
     _check_model(songs, model)
     names = {"adapters": adapter, "samplers": sampler}
     record = _record(settings, made_adapter, made_sampler, model, encoded, names, plugins)
-    run = Run.open(Path(out), record, _SAME)
+    run = Run.open(Path(out), record, _SAME, longer=extend)
     resumed, checkpoint = _resumed(run, made_sampler)
     observers = Observers(plugins.manager)
     with stop_on_signals() as asked:
@@ -101,9 +83,7 @@ def train(
             adapter=made_adapter,
             sampler=made_sampler,
             dit=model.dit,
-            songs=songs.names,
-            order=songs.order,
-            load=songs.load,
+            **_shown(songs, held_out, settings),
             steps=settings.steps,
             resume_from=checkpoint,
             stop=lambda: asked() or stop(),
@@ -112,18 +92,8 @@ def train(
         )
         on_start(job)
         last = _driven(model, job, observers, resumed, on_step)
-    finished = last == settings.steps
+    finished = run.adapter.is_dir()
     return TrainResult(run, last, settings.steps, resumed, not finished, run.adapter if finished else None)
-
-
-def learning_rate(settings: TrainSettings, step: int) -> float:
-    """The rate of step `step` (from 1): linear warm-up from a tenth, then cosine to `final_rate` of the peak."""
-    peak, total = settings.learning_rate, settings.steps
-    warm = max(1, round(total * settings.warmup)) if settings.warmup else 0
-    if step <= warm:
-        return peak * (0.1 + 0.9 * step / warm)
-    progress = (step - warm) / max(1, total - warm)
-    return peak * (settings.final_rate + (1 - settings.final_rate) * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
 @contextmanager
@@ -152,6 +122,28 @@ def _trained_on(encoded: EncodedSet) -> EncodedSet:
     if not len(songs):
         raise UserError(f"All songs of {encoded.folder} are held out", "save the dataset with a smaller --validation")
     return songs
+
+
+def _shown(songs: EncodedSet, held_out: EncodedSet, settings: TrainSettings) -> dict[str, Any]:
+    """What a job says of the songs."""
+    return {
+        "songs": songs.names,
+        "order": songs.order,
+        "frames": songs.frames if settings.batch_size > 1 else (),
+        "load": songs.load,
+        "held_out": held_out.names,
+        "load_held_out": held_out.load,
+    }
+
+
+def _lengthened(run: Run, settings: TrainSettings) -> TrainSettings:
+    """The settings for more steps of a run; its warm-up stays as long as it was."""
+    if not (run.folder / SETTINGS).is_file():
+        raise UserError(f"{run.folder} holds no run to extend", "leave --extend out, or give the --out of a run")
+    before = run.settings()["train"]
+    if settings.steps <= before["steps"]:
+        raise UserError(f"The run in {run.folder} has {before['steps']} steps already", "give more --steps or --epochs")
+    return replace(settings, warmup=before["warmup"])
 
 
 def _record(
@@ -206,40 +198,29 @@ def _driven(model: Model, job: TrainJob, observers: Observers, resumed: int, on_
     """The last step done. Metrics, observers and the caller hear of every step."""
     last, error = resumed, None
     observers.notify("acestep_train_start", run=job.run)
+    events = model.backend.train(job)
     try:
-        for event in model.backend.train(job):
+        for event in events:
             if isinstance(event, Step):
                 last = event.step
                 job.run.log({"event": "step", **asdict(event), "time": round(time.time(), 3)})
-                heard = {"step": event.step, "loss": event.loss, "t": event.t, "lr": event.lr}
+                heard = {k: getattr(event, k) for k in ("step", "loss", "t", "lr", "losses")}
                 observers.notify("acestep_train_step", run=job.run, **heard)
                 on_step(event)
             elif isinstance(event, Path):
                 observers.notify("acestep_checkpoint", run=job.run, step=last, folder=event)
             else:
                 job.run.log(event)
+                if event["event"] == "validation":
+                    heard = {k: event[k] for k in ("step", "loss", "base")}
+                    observers.notify("acestep_validation", run=job.run, **heard)
     except BaseException as e:
         error = e
+        getattr(events, "close", lambda: None)()  # now, not when it is collected: a backend saves what is done
         raise
     finally:
         observers.notify("acestep_train_end", run=job.run, error=error)
     return last
-
-
-def planned_steps(shown: int, settings: TrainSettings) -> int:
-    """Optimizer steps of a run whose epochs show so many songs, repeats counted."""
-    per_step = settings.batch_size * settings.accumulation
-    return settings.steps or math.ceil(shown * (settings.epochs or EPOCHS) / per_step)
-
-
-def _resolved(settings: TrainSettings, shown: int, rate: float) -> TrainSettings:
-    errors = check_values(settings, "train")
-    if settings.steps is not None and settings.epochs is not None:
-        errors.append(UserError("--steps and --epochs say the same thing twice", "give one of them"))
-    raise_all(errors, "The settings")
-    steps = planned_steps(shown, settings)
-    rate = rate if settings.learning_rate is None else settings.learning_rate
-    return replace(settings, steps=steps, epochs=None, learning_rate=rate)
 
 
 def _check_model(songs: EncodedSet, model: Model) -> None:

@@ -85,7 +85,7 @@ def test_runs_list_shows_every_run_below_a_folder(cli, folders, tmp_path):
     ended = cli("runs", "list", tmp_path)
     rows = [line.split() for line in ended.out.splitlines()[2:]]
     assert ended.code == 0 and [r[1:] for r in rows] == [
-        ["15", "20", "lokr", "uniform", "1.7500", "no"], ["20", "20", "lokr", "uniform", "2.1000", "yes"]
+        ["15", "20", "lokr", "uniform", "1.7500", "-", "no"], ["20", "20", "lokr", "uniform", "2.1000", "-", "yes"]
     ]  # fmt: skip
     told = json.loads(cli("runs", "list", tmp_path, "--json").out)["runs"]
     assert [Path(r["run"]) for r in told] == folders[::-1] and told[1]["adapter"] == "lokr@acestep-core"

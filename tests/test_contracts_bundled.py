@@ -22,6 +22,7 @@ from acestep_plugins.extensions.progress import Progress
 from acestep_plugins.extensions.tensorboard import TensorBoard
 from acestep_plugins.gemini.annotator import GeminiAnnotator
 from acestep_plugins.gemini.transcriber import GeminiTranscriber
+from acestep_plugins.samplers.adaptive import Adaptive
 from acestep_plugins.samplers.logit_normal import LogitNormal
 from acestep_plugins.samplers.turbo_steps import TurboSteps
 from acestep_plugins.samplers.uniform import Uniform
@@ -70,6 +71,10 @@ class TestAceStepTranscriber(contracts.TranscriberContract):
         made = AceStepTranscriber(model=str(omni_folder), device="cpu")
         yield made
         made.close()
+
+
+class TestAdaptive(contracts.SamplerContract):
+    plugin = Adaptive
 
 
 class TestLogitNormal(contracts.SamplerContract):

@@ -13,7 +13,7 @@ from acestep_core.console import clock, print_json, table
 from acestep_core.dataset import Dataset
 from acestep_core.errors import UserError
 from acestep_core.kohya.subsets import KohyaDataset
-from acestep_core.training import EPOCHS, TrainSettings
+from acestep_core.train_settings import EPOCHS, TrainSettings
 
 _NAMED = 5  # songs without a label are named up to this many
 

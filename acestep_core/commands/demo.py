@@ -16,7 +16,7 @@ from acestep_core.errors import UserError
 from acestep_core.model import Model, load_backend
 from acestep_core.registry import registry
 from acestep_core.request import GenerateRequest
-from acestep_core.training import TrainSettings
+from acestep_core.train_settings import TrainSettings
 
 STEPS = 60
 PROMPT = GenerateRequest(

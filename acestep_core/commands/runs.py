@@ -35,8 +35,8 @@ def list_command(folder: Path, as_json: bool) -> None:
         print_json({"runs": rows, "problems": [str(p) for p in problems]})
     elif rows:
         shown = [[_number(v) if isinstance(v, float) else v for v in (r | _words(r)).values()] for r in rows]
-        table(("run", "step", "steps", "adapter", "sampler", "last loss", "finished"), shown,
-              right=("step", "steps", "last loss"))  # fmt: skip
+        table(("run", "step", "steps", "adapter", "sampler", "last loss", "validation", "finished"), shown,
+              right=("step", "steps", "last loss", "validation"))  # fmt: skip
     for problem in problems:
         click.echo(f"Problem: {problem}", err=True)
     sys.exit(1 if problems else 0)
@@ -101,6 +101,9 @@ def _rows(runs: Sequence[RunFacts]) -> list[list[Any]]:
         ["loss, last tenth", *(r.last_tenth for r in runs)],
         ["fixed-noise loss before", *(r.grid_before for r in runs)],
         ["fixed-noise loss after", *(r.grid_after for r in runs)],
+        ["validation loss, base", *(r.base for r in runs)],
+        ["validation loss, best", *(r.best and r.best[1] for r in runs)],
+        ["validation loss, last", *(r.validation_last for r in runs)],
     ]
     bins = [f"loss at t {i / T_BINS:.1f} to {(i + 1) / T_BINS:.1f}" for i in range(T_BINS)]
     return rows + [[name, *(r.by_t[i] for r in runs)] for i, name in enumerate(bins)]
@@ -109,18 +112,20 @@ def _rows(runs: Sequence[RunFacts]) -> list[list[Any]]:
 def _as_json(run: RunFacts) -> dict[str, Any]:
     return {"name": run.name, "folder": run.folder, "step": run.step, "steps": run.steps, "finished": run.finished,
             "step_seconds": run.step_s, "loss_last_tenth": run.last_tenth, "grid_loss_before": run.grid_before,
-            "grid_loss_after": run.grid_after, "loss_by_t": run.by_t}  # fmt: skip
+            "grid_loss_after": run.grid_after, "loss_by_t": run.by_t, "validation_base": run.base,
+            "validation": run.validated, "best_step": run.best and run.best[0]}  # fmt: skip
 
 
 def _listed(run: RunFacts) -> dict[str, Any]:
     return {"run": run.folder, "step": run.step, "steps": run.steps, "adapter": run.adapter, "sampler": run.sampler,
-            "last_loss": run.losses[-1][1] if run.losses else None, "finished": run.finished}  # fmt: skip
+            "last_loss": run.losses[-1][1] if run.losses else None, "validation": run.validation_last,
+            "finished": run.finished}  # fmt: skip
 
 
 def _words(row: dict[str, Any]) -> dict[str, Any]:
     """The values that are shown in another way than they are printed as JSON."""
     bare = {key: row[key].removesuffix("@acestep-core") for key in ("adapter", "sampler")}
-    return bare | {"finished": "yes" if row["finished"] else "no"}
+    return bare | {"finished": "yes" if row["finished"] else "no", "validation": _number(row["validation"])}
 
 
 def _number(value: Any) -> Any:

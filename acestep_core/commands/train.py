@@ -21,13 +21,16 @@ from acestep_core.commands.choices import (
 )
 from acestep_core.console import print_json, sparkline
 from acestep_core.hooks import STEPS
+from acestep_core.optimizers import check_optimizer
 from acestep_core.parts import TrainJob
 from acestep_core.registry import registry
-from acestep_core.training import TrainResult, TrainSettings, train
+from acestep_core.train_settings import TrainSettings
+from acestep_core.training import TrainResult, train
 
 STOPPED = 130  # as a shell reports a program ended by Ctrl-C
 PROGRESS = "progress@acestep-core"
-HOOKS = ("acestep_train_start", "acestep_train_step", "acestep_checkpoint", "acestep_train_end", *STEPS)
+HOOKS = ("acestep_train_start", "acestep_train_step", "acestep_validation", "acestep_checkpoint", "acestep_train_end",
+         *STEPS)  # fmt: skip
 
 
 @click.command("train")
@@ -36,8 +39,9 @@ HOOKS = ("acestep_train_start", "acestep_train_step", "acestep_checkpoint", "ace
 @click.option("--adapter", default="lokr", show_default=True, type=PluginName("adapters"), metavar="NAME",
               help="Adapter plugin: lora, lokr, loha, oft or any installed one.")  # fmt: skip
 @click.option("--sampler", default="logit_normal", show_default=True, type=PluginName("samplers"), metavar="NAME",
-              help="Timestep sampler plugin: logit_normal, turbo_steps, uniform or any installed one.")  # fmt: skip
+              help="Timestep sampler plugin: logit_normal, turbo_steps, uniform, adaptive or another.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), default=Path("run"), show_default=True)
+@click.option("--extend", is_flag=True, help="Go on with the run in --out, even a finished one, for more steps.")
 @settings_options(TrainSettings)
 @plugin_choices
 @extension_choice
@@ -45,12 +49,13 @@ HOOKS = ("acestep_train_start", "acestep_train_step", "acestep_checkpoint", "ace
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 @click.pass_obj
 def command(config: dict[str, Any], encoded: Path, model: Path, variant: str | None, backend: str, adapter: str,
-            sampler: str, out: Path, pairs: tuple[str, ...], extensions: tuple[str, ...], progress: bool,
+            sampler: str, out: Path, extend: bool, pairs: tuple[str, ...], extensions: tuple[str, ...], progress: bool,
             as_json: bool, **given: Any) -> None:  # fmt: skip
     """Train an adapter on the songs in ENCODED, which `encode` made, into the run folder --out.
 
     Ctrl-C saves a checkpoint and ends with code 130. The same command goes on with an unfinished run, exactly where
-    its last checkpoint stands; with other settings it refuses.
+    its last checkpoint stands; with other settings it refuses. --extend makes a run longer: the rates from there on are
+    those of a run of the new length with the old warm-up.
     """
     chosen = {"backend": ("backends", backend), "adapter": ("adapters", adapter), "sampler": ("samplers", sampler)}
     if progress and "progress" not in {name.partition("@")[0] for name in extensions}:
@@ -58,9 +63,11 @@ def command(config: dict[str, Any], encoded: Path, model: Path, variant: str | N
     heard = extension_tables(extensions, chosen)
     options = chosen_options(pairs, config, registry(), chosen | heard)
     extended = {name: options.pop(table) for table, (_, name) in heard.items()}
-    opened = open_model(model, variant, backend, options["backend"])
     settings = made(TrainSettings, given)
-    result = run(encoded, opened, out, settings, extended, adapter=adapter, sampler=sampler, options=options)
+    check_optimizer(settings.optimizer)
+    opened = open_model(model, variant, backend, options["backend"])
+    chosen_ones = {"adapter": adapter, "sampler": sampler, "options": options}
+    result = run(encoded, opened, out, settings, extended, extend=extend, **chosen_ones)
     report(result, as_json)
     sys.exit(STOPPED if result.stopped else 0)
 
@@ -79,9 +86,7 @@ def run(
         resumed = int(job.resume_from.name.removeprefix("step-")) if job.resume_from else 0
         click.echo(f"{'Going on after step ' + str(resumed) if resumed else 'Training'}: {_songs(job)}, "
                    f"{job.steps} steps, {job.adapter!r}, {job.sampler!r}", err=True)  # fmt: skip
-        held_out = job.run.settings()["data"]["held_out"]
-        if held_out:
-            click.echo(f"{len(held_out)} songs are held out for validation and not trained on.", err=True)
+        click.echo(_validated(job), err=True)
 
     with taking_part({PROGRESS: {}} if extensions is None else extensions, HOOKS, "train"):
         return train(encoded, model, out=out, settings=settings, on_start=start, **rest)
@@ -92,13 +97,23 @@ def _songs(job: TrainJob) -> str:
     return f"{len(job.songs)} songs{shown}"
 
 
+def _validated(job: TrainJob) -> str:
+    every = job.settings.validate_every
+    if not job.held_out:
+        return "No songs are held out, so there is no validation: dataset save --validation 0.1 holds some out."
+    when = f"every {every} steps their loss is measured" if every else "their loss is not measured"
+    return f"{len(job.held_out)} songs are held out for validation and not trained on; {when}."
+
+
 def report(result: TrainResult, as_json: bool = False) -> None:
     records = list(result.run.metrics())
     losses = [r["loss"] for r in records if r["event"] == "step"]
     grid = [r["loss"] for r in records if r["event"] == "grid"]
+    base, best, validations = result.run.base(), result.run.best(), result.run.validations()
     if as_json:
         print_json({"run": result.run.folder, "step": result.step, "steps": result.steps, "stopped": result.stopped,
-                    "resumed_from": result.resumed_from, "adapter": result.adapter, "grid_loss": grid})  # fmt: skip
+                    "resumed_from": result.resumed_from, "adapter": result.adapter, "grid_loss": grid,
+                    "validation_base": base, "validation": validations, "best_step": best and best[0]})  # fmt: skip
         return
     for record in [r for r in records if r["event"] == "start"][-1:]:
         click.echo(f"{record['trainable']:,} parameters were trained.")
@@ -107,6 +122,11 @@ def report(result: TrainResult, as_json: bool = False) -> None:
     click.echo(f"loss  {sparkline(losses)}")
     if len(grid) == 2:
         click.echo(f"loss on fixed noise and timesteps: {grid[0]:.4f} before, {grid[1]:.4f} after")
+    if base is not None and best is not None:
+        click.echo(f"validation loss: {base:.4f} without the adapter, {best[1]:.4f} at best (step {best[0]}), "
+                   f"{validations[-1][1]:.4f} at the end")  # fmt: skip
+    if not result.stopped and result.step < result.steps:
+        click.echo(f"Ended after step {result.step} of {result.steps}: the validation loss no longer falls.")
     if result.stopped:
         click.echo(f"Stopped after step {result.step} of {result.steps}; the same command goes on from there.")
     else:

@@ -12,7 +12,8 @@ from acestep_core.observers import Observers
 EVENTS = {
     "acestep_song": {"song": "s", "folder": "f"},
     "acestep_train_start": {"run": "r"},
-    "acestep_train_step": {"run": "r", "step": 1, "loss": 0.5, "t": [0.1], "lr": 1e-4},
+    "acestep_train_step": {"run": "r", "step": 1, "loss": 0.5, "t": [0.1], "lr": 1e-4, "losses": [0.5]},
+    "acestep_validation": {"run": "r", "step": 1, "loss": 0.5, "base": 0.6},
     "acestep_checkpoint": {"run": "r", "step": 1, "folder": "f"},
     "acestep_train_end": {"run": "r", "error": None},
     "acestep_audio": {"request": "q", "clip": "c", "path": "p"},

@@ -90,7 +90,8 @@ def tell(extension: Extension, run: Run, steps: range, end: bool = True) -> None
     observers = Observers(manager, pytest.fail)
     observers.notify("acestep_train_start", run=run)
     for step in steps:
-        observers.notify("acestep_train_step", run=run, step=step, loss=1.0 / step, t=(step / 10,), lr=1e-3 * step)
+        heard = {"loss": 1.0 / step, "t": (step / 10,), "lr": 1e-3 * step, "losses": (1.0 / step,)}
+        observers.notify("acestep_train_step", run=run, step=step, **heard)
     if end:
         observers.notify("acestep_train_end", run=run, error=None)
 
@@ -150,6 +151,17 @@ def test_tensorboard_writes_every_step_and_all_t(run):
     found = {e.step: e.histogram_value for e in events(run).Histograms("train/t")}
     assert {step: h.num for step, h in found.items()} == {4: 4, 6: 2}
     assert found[4].min == pytest.approx(0.1) and found[6].max == pytest.approx(0.6)
+
+
+def test_tensorboard_writes_the_loss_in_each_tenth_of_t_and_acestep_validation(run):
+    board = TensorBoard(histogram_every=10)
+    tell(board, run, range(1, 7), end=False)
+    board.acestep_validation(step=6, loss=0.25)
+    board.close()
+    assert scalars(run, "validation/loss") == {6: 0.25}
+    assert scalars(run, "loss_by_t/0.2") == pytest.approx({6: 0.5})
+    tags = [t for t in events(run).Tags()["scalars"] if t.startswith("loss_by_t")]
+    assert tags == [f"loss_by_t/0.{i}" for i in range(1, 7)]
 
 
 @pytest.mark.parametrize("kept", [0, 2], ids=["before the first checkpoint", "after a checkpoint"])

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from acestep_core import Dataset, UserError, encode, train
+from acestep_core import Dataset, Registry, UserError, encode, hookimpl, train
 from acestep_core.encoded import EncodedSet
-from acestep_core.training import TrainSettings
+from acestep_core.registry import registry
+from acestep_core.train_settings import TrainSettings
 
 
 @pytest.fixture
@@ -31,19 +32,18 @@ def split(encoded, tmp_path):
 def test_only_the_others_are_trained_on_and_the_run_says_so(split, encoded, tmp_path):
     dataset, songs = split(0.34)
     (held_out,) = [s.path.name for s in dataset.songs if s.split == "validation"]
-    loaded = []
+    learnt = []
 
-    class Watched(EncodedSet):
-        def load(self, index):
-            loaded.append(self.names[index])
-            return super().load(index)
+    class Watched:
+        @hookimpl
+        def acestep_loss(self, prediction, target, t, batch):
+            learnt.append(batch.name)
 
-        def part(self, side):
-            return Watched(self.folder, super().part(side).manifest)
-
-    watched = Watched(songs.folder, songs.manifest)
-    result = train(watched, encoded.model, out=tmp_path / "run", settings=TrainSettings(epochs=3))
-    assert result.steps == 6 and {*loaded} == {"low.wav", "middle.wav", "high.wav"} - {held_out}
+    plugins = Registry([k for kind in ("adapters", "samplers") for k in registry().known(kind)])
+    plugins.manager.register(Watched())
+    settings = TrainSettings(epochs=3)
+    result = train(songs, encoded.model, out=tmp_path / "run", settings=settings, plugins=plugins)
+    assert result.steps == 6 and {*learnt} == {"low.wav", "middle.wav", "high.wav"} - {held_out}
     data = result.run.settings()["data"]
     assert data["held_out"] == songs.part("validation").ids and len(data["songs"]) == 2
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from acestep_core.schedule import check_schedule, shifted
+from acestep_plugins.samplers.adaptive import Adaptive
 from acestep_plugins.samplers.logit_normal import LogitNormal
 from acestep_plugins.samplers.turbo_steps import TurboSteps
 from acestep_plugins.samplers.uniform import Uniform
@@ -32,13 +33,32 @@ def test_turbo_steps_are_the_references_eight_equally_likely():
     assert counts.tolist() == [1000] * 8
 
 
+def test_adaptive_is_logit_normal_until_losses_differ():
+    u = torch.linspace(0.001, 0.999, 999, dtype=torch.float64)
+    adaptive = Adaptive()
+    assert torch.allclose(adaptive.sample(u), LogitNormal().sample(u), atol=1e-9)
+    adaptive.observe([(i + 0.5) / 10 for i in range(10)], [0.7] * 10)
+    assert torch.allclose(adaptive.sample(u), LogitNormal().sample(u), atol=1e-9)
+
+
+def test_adaptive_draws_a_bin_by_its_loss_and_never_below_the_floor():
+    """Shares counted over an even grid of u, against those of the base distribution, counted likewise."""
+    u = (torch.arange(200_000, dtype=torch.float64) + 0.5) / 200_000
+    adaptive, losses = Adaptive(floor=0.25), [1.0, 1, 1, 1, 4, 1, 1, 1, 0, 1]
+    adaptive.observe([(i + 0.5) / 10 for i in range(10)], losses)
+    base, found = (torch.histc(s.sample(u), 10, 0, 1) / len(u) for s in (LogitNormal(), adaptive))
+    raised = base * torch.tensor(losses, dtype=torch.float64)
+    assert torch.allclose(found, 0.25 * base + 0.75 * raised / raised.sum(), atol=1e-4)
+    assert found[8] == pytest.approx(0.25 * base[8].item(), abs=1e-4) and found[4] > 2 * base[4]
+
+
 def test_uniform_keeps_u_within_its_range():
     u = torch.rand(100, dtype=torch.float64)
     assert torch.equal(Uniform().sample(u), u)
     assert Uniform(low=0.2, high=0.4).sample(u).min() >= 0.2
 
 
-@pytest.mark.parametrize("sampler", [LogitNormal(), TurboSteps(), Uniform()], ids=lambda s: s.name)
+@pytest.mark.parametrize("sampler", [Adaptive(), LogitNormal(), TurboSteps(), Uniform()], ids=lambda s: s.name)
 def test_samples_rise_with_u_and_leave_the_global_generator_alone(sampler):
     torch.manual_seed(5)
     before = torch.get_rng_state()
@@ -48,7 +68,7 @@ def test_samples_rise_with_u_and_leave_the_global_generator_alone(sampler):
 
 
 @pytest.mark.parametrize("steps", [1, 2, 8, 50])
-@pytest.mark.parametrize("sampler", [LogitNormal(), TurboSteps(), Uniform()], ids=lambda s: s.name)
+@pytest.mark.parametrize("sampler", [Adaptive(), LogitNormal(), TurboSteps(), Uniform()], ids=lambda s: s.name)
 def test_schedules_fall_from_one_to_exactly_zero(sampler, steps):
     times = sampler.schedule(steps)
     assert len(times) == steps + 1

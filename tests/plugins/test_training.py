@@ -9,7 +9,6 @@ from safetensors.torch import load_file
 from acestep_core import TrainSettings, UserError, hookimpl, train
 from acestep_core.encoded import EncodedSet
 from acestep_core.registry import Registry, registry
-from acestep_core.training import learning_rate
 
 KINDS = {"lokr": {}, "lora": {"rank": 4}}
 
@@ -116,9 +115,9 @@ def test_epochs_count_every_song(learn, encoded):
 
 
 def test_an_accumulated_step_is_the_mean_of_its_songs_and_its_t_are_stratified(learn):
-    record = steps(learn(steps=3, accumulation=4, batch_size=2, sampler="uniform"))[0]
-    assert record["loss"] == pytest.approx(sum(record["losses"]) / 8)
-    assert sorted(int(t * 8) for t in record["t"]) == list(range(8))
+    record = steps(learn(steps=3, accumulation=3, sampler="uniform"))[0]
+    assert record["loss"] == pytest.approx(sum(record["losses"]) / 3)
+    assert sorted(int(t * 3) for t in record["t"]) == list(range(3))
 
 
 def test_checkpoints_are_kept_as_asked_and_hold_an_adapter(learn):
@@ -213,14 +212,6 @@ def test_songs_of_another_model_are_refused(learn, encoded, tmp_path):
     other = EncodedSet(encoded.folder, manifest)
     with pytest.raises(UserError, match="was encoded with another model"):
         train(other, encoded.model, out=tmp_path / "run")
-
-
-def test_the_rate_rises_then_falls_along_a_cosine():
-    settings = TrainSettings(steps=100, learning_rate=1.0, warmup=0.1, final_rate=0.01)
-    rates = [learning_rate(settings, step) for step in range(1, 101)]
-    assert rates[9] == pytest.approx(1.0) and rates[-1] == pytest.approx(0.01)
-    assert rates[:10] == sorted(rates[:10]) and rates[9:] == sorted(rates[9:], reverse=True)
-    assert rates[54] == pytest.approx(0.505, abs=0.01)
 
 
 def _with(plugin):

@@ -7,7 +7,7 @@ import pytest
 from acestep_core import Dataset, UserError
 from acestep_core.checking import check
 from acestep_core.kohya.subsets import without_variants
-from acestep_core.training import TrainSettings
+from acestep_core.train_settings import TrainSettings
 
 DATA = """\
     [general]
@@ -52,9 +52,9 @@ def test_the_numbers(cli, data):
     assert found["padding"] == pytest.approx(1 - 79.5 / (48 + 48))
     assert found["padding_to_longest"] == pytest.approx(1 - 79.5 / (10 * 12))
     assert (found["songs"], found["shown"], found["seconds"], found["shown_seconds"]) == (4, 10, 34.5, 79.5)
-    # 10 songs by 4 x 2 a step: 2 steps an epoch; 50 songs in 5 epochs: 7 steps
+    # 10 songs by 4 x 2 a step: 2 steps an epoch, which none leaves: 10 in 5 epochs
     assert (found["plan"], found["steps_per_epoch"], found["steps"]) == (
-        {"batch_size": 4, "accumulation": 2, "epochs": 5}, 2, 7)  # fmt: skip
+        {"batch_size": 4, "accumulation": 2, "epochs": 5}, 2, 10)  # fmt: skip
     assert found["latents_bytes"] == (150 + 200 + 212 + 300) * 64 * 4
     coverage = {k: (found[k]["have"], found[k]["of"], found[k]["without"]) for k in ("captions", "lyrics", "trigger")}
     assert coverage == {

@@ -1,5 +1,6 @@
 """The PyTorch backend: models from diffusers and transformers, on CUDA, MPS, XPU or CPU."""
 
+import logging
 import weakref
 from collections.abc import Iterator
 from itertools import product
@@ -8,6 +9,10 @@ from typing import Any, Literal
 
 from acestep_core import Backend, UserError, hookimpl, option
 from acestep_core.parts import Demand, Saving
+
+# Where bitsandbytes is installed, diffusers and peft import it, and on some CPUs it warns of a 4-bit kernel that
+# nothing here uses.
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 # Weights plus activations of a minute of audio; below this the parts take turns on the device.
 WORK_FACTOR = 1.3

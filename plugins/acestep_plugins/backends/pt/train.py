@@ -1,39 +1,58 @@
 """The training loop. All randomness is a function of (seed, step), so a resumed run repeats and misses nothing."""
 
 import math
+import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from acestep_core import UserError
-from acestep_core.parts import EncodedSong, Step, TrainJob
+from acestep_core.errors import OutOfMemory
+from acestep_core.parts import Step, TrainJob
+from acestep_core.rates import learning_rate
 from acestep_core.seeds import derived_seed
-from acestep_core.training import learning_rate
-from acestep_plugins.backends.pt import rule, state
+from acestep_plugins.backends.pt import optimizers, rule, state
+from acestep_plugins.backends.pt.batches import Batches, Item, drawn, predictions
+from acestep_plugins.backends.pt.checkpointing import checkpointing
+from acestep_plugins.backends.pt.ema import Average, looked_at
+from acestep_plugins.backends.pt.validation import grid_loss, validation
 
 # float16 gradients of a mean over thousands of frames underflow; bfloat16 and float32 need no scaling.
 _LOSS_SCALE = {"float16": 1024.0}
-GRID_T = (0.2, 0.4, 0.6, 0.8)
 GRID_SONGS = 8
 
 
 def train(job: TrainJob) -> Iterator[Any]:
-    """Yields `Step`s, checkpoint folders (`Path`) and records for metrics.jsonl (dict)."""
-    return _Loop(job).events()
+    """Yields `Step`s, checkpoint folders (`Path`) and records (dict), which are to be in metrics.jsonl before going on.
+
+    Where anything breaks, or the caller stops listening, the last whole step is saved.
+    """
+    loop = _Loop(job)
+    try:
+        with checkpointing(loop.decoder, job.settings.gradient_checkpointing):
+            yield from _saved_at_last(loop)
+    finally:
+        loop.decoder.eval()
+        loop.attached.detach()
 
 
-def grid_loss(dit: Any, songs: list[EncodedSong], seed: int = 0) -> float:
-    """Mean loss over songs and t in `GRID_T` with fixed noise: comparable between moments and runs."""
-    losses = []
-    for song in songs:
-        data, condition, context = _inputs(dit, song)
-        noise = dit.noise(derived_seed(seed, f"grid {song.id}"), len(data))
-        for t in GRID_T:
-            prediction = dit.velocity(rule.noisy(data, noise, t), t, condition, context)
-            losses.append(rule.mse(prediction, rule.target(data, noise), t, song).item())
-    return sum(losses) / len(losses)
+def _saved_at_last(loop: "_Loop") -> Iterator[Any]:
+    try:
+        yield from loop.events()
+    except GeneratorExit:
+        loop.save_if_whole()
+        raise
+    except torch.OutOfMemoryError as e:
+        loop.save_if_whole()
+        less = "give --gradient-checkpointing 1, or a smaller --batch-size with more --accumulation"
+        raise OutOfMemory(f"The device has no memory for step {loop.step + 1} of the training", less) from e
+    except Exception:
+        loop.save_if_whole()
+        raise
 
 
 class _Loop:
@@ -43,70 +62,87 @@ class _Loop:
         torch.manual_seed(derived_seed(self.settings.seed, "adapter"))
         self.decoder.requires_grad_(False)
         self.attached = job.adapter.attach(job.dit.decoder)
-        self.parameters = dict(self.attached.parameters)
-        self.optimizer = job.optimizer(_adamw, parameters=list(self.parameters.values()), settings=self.settings)
+        try:
+            self.parameters = dict(self.attached.parameters)
+            trained = list(self.parameters.values())
+            self.optimizer = job.optimizer(optimizers.build, parameters=trained, settings=self.settings)
+        except BaseException:
+            self.attached.detach()
+            raise
+        self.average = Average(self.parameters, self.settings.ema) if self.settings.ema else None
+        self.batches = Batches(job)
         self.scale = _LOSS_SCALE.get(job.dit.dtype_name, 1.0)
-        self.step = 0
+        self.step = self.saved = 0
+        self.saved_at = time.monotonic()
+        self.updating = False
 
     def events(self) -> Iterator[Any]:
-        try:
-            yield from self._events()
-        finally:
-            self.decoder.eval()
-            if self.settings.gradient_checkpointing:
-                self.decoder.disable_gradient_checkpointing()
-            self.attached.detach()
-
-    def _events(self) -> Iterator[Any]:
         yield {"event": "start", "step": 0, "trainable": self._count(), "notes": list(self.attached.notes)}
         if self.job.resume_from:
-            self.step = state.load(self.job.resume_from, self.parameters, self.optimizer)
+            average = self.average.tensors if self.average else {}
+            self.step = state.load(self.job.resume_from, self.parameters, self.optimizer, average)
+            self.saved = self.step
         else:
             yield self._grid()
+            if self._validated():
+                yield self._validation()
         self.decoder.train()
-        if self.settings.gradient_checkpointing:
-            self.decoder.enable_gradient_checkpointing()
-        while self.step < self.job.steps:
+        exhausted = self._exhausted()
+        while self.step < self.job.steps and not exhausted:
             yield self._one_step()
-            every = self.settings.save_every
+            due = self._save_due()
+            if self._validated() and self._last_or_every(self.settings.validate_every):
+                yield self._validation()
+                exhausted = self._exhausted()
+                due = due or exhausted or self.job.run.best()[0] == self.step
             stopping = self.job.stop() and self.step < self.job.steps
-            if stopping or (every and self.step % every == 0) or self.step == self.job.steps:
+            if stopping or due:
                 yield self._checkpoint()
             if stopping:
                 return
         yield self._grid()
-        self.job.run.finish(lambda folder: self.attached.save(folder, self._info()))
+        self.job.run.finish(self._export)
+
+    def save_if_whole(self) -> None:
+        """A checkpoint of the last step, if nothing is half done and metrics.jsonl knows of that step."""
+        known = any(r["event"] == "step" and r["step"] == self.step for r in self.job.run.metrics())
+        if known and self.step > self.saved and not self.updating:
+            self._checkpoint()
 
     def _one_step(self) -> Step:
         step = self.step + 1
         generator = torch.Generator().manual_seed(derived_seed(self.settings.seed, f"step {step}"))
-        count = self.settings.batch_size * self.settings.accumulation
-        times = self.job.sampler.sample(rule.stratified(count, generator)).tolist()
-        chosen = [_song_at((step - 1) * count + i, self.job.order, self.settings.seed) for i in range(count)]
+        songs = self.batches.of_step(step)
+        chosen = [song for batch in songs for song in batch]
+        times = self.job.sampler.sample(rule.stratified(len(chosen), generator)).tolist()
         self.optimizer.zero_grad(set_to_none=True)
-        losses = [self._backward(index, t, count, generator) for index, t in zip(chosen, times, strict=True)]
+        losses, rest = [], iter(times)
+        for batch in songs:
+            share = self.settings.null_condition
+            items = [drawn(self.dit, self.job.load(i), next(rest), share, generator) for i in batch]
+            losses += self._backward(items, len(chosen), generator)
         norm = self._gradient_norm(losses, chosen, step)
         rate = learning_rate(self.settings, step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.step()
-        self.step = step
+        self._update(step, rate)
         self.job.sampler.observe(times, losses)
-        epoch = (step - 1) * count // len(self.job.order) + 1
-        return Step(step, sum(losses) / count, rate, norm, tuple(times), tuple(losses), epoch)
+        found = optimizers.found_rate(self.optimizer)
+        mean = sum(losses) / len(losses)
+        return Step(step, mean, rate, norm, tuple(times), tuple(losses), self.batches.epoch_of(step), found)
 
-    def _backward(self, index: int, t: float, count: int, generator: torch.Generator) -> float:
-        """The song's loss; its gradient is added up."""
-        song = self.job.load(index)
-        data, condition, context = _inputs(self.dit, song)
-        noise = torch.randn(data.shape, generator=generator).to(data.device)
-        if torch.rand((), generator=generator) < self.settings.null_condition:
-            condition = self.dit.null_condition(len(condition))
+    def _backward(self, items: Sequence[Item], count: int, generator: torch.Generator) -> list[float]:
+        """The songs' losses, without weight; their gradients are added up as parts of a mean over `count` songs."""
         torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))  # for dropout inside the adapter
-        prediction = self.dit.predict(rule.noisy(data, noise, t), t, condition, context)
-        loss = self.job.loss(rule.mse, prediction=prediction, target=rule.target(data, noise), t=t, batch=song)
-        (loss * (self.scale / count)).backward()
-        return loss.item()
+        losses = [
+            self.job.loss(rule.mse, prediction=prediction, target=item.target, t=item.t, batch=item.song)
+            for item, prediction in zip(items, predictions(self.dit, items), strict=True)
+        ]
+        total = sum(self._weight(i.t) * loss for i, loss in zip(items, losses, strict=True))
+        (total * (self.scale / count)).backward()
+        return [loss.item() for loss in losses]
+
+    def _weight(self, t: float) -> float:
+        gamma = self.settings.snr_gamma
+        return 1.0 if gamma is None else rule.min_snr(t, gamma)
 
     def _gradient_norm(self, losses: list[float], chosen: list[int], step: int) -> float:
         """Norm before clipping. Nothing is updated when anything is NaN: the last good state is saved and named."""
@@ -125,17 +161,75 @@ class _Loop:
             "try a lower --learning-rate, -o backend.dtype=float32, or leave these songs out",
         )
 
+    def _update(self, step: int, rate: float) -> None:
+        self.updating = True
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        if self.average:
+            self.average.update(step)
+        self.step, self.updating = step, False
+
+    def _save_due(self) -> bool:
+        epochs = self.settings.save_every_epochs * self.batches.steps_per_epoch
+        every_s = 60 * self.settings.save_every_minutes
+        return (
+            self._last_or_every(self.settings.save_every)
+            or (epochs > 0 and self.step % epochs == 0)
+            or (every_s > 0 and time.monotonic() - self.saved_at >= every_s)
+        )
+
+    def _last_or_every(self, steps: int) -> bool:
+        return self.step == self.job.steps or (steps > 0 and self.step % steps == 0)
+
     def _checkpoint(self) -> Path:
         def write(folder: Path) -> None:
-            self.attached.save(folder, self._info())
-            state.save(folder, self.step, self.parameters, self.optimizer)
+            with self._looked_at():
+                self.attached.save(folder, self._info())
+            average = self.average.tensors if self.average else {}
+            state.save(folder, self.step, self.parameters, self.optimizer, average)
 
+        self.saved, self.saved_at = self.step, time.monotonic()
         return self.job.run.checkpoint(self.step, write, self.settings.keep)
 
+    def _export(self, folder: Path) -> None:
+        best = self.job.run.best() if self.settings.export == "best" else None
+        if best is None:
+            with self._looked_at():
+                self.attached.save(folder, self._info())
+            return
+        for path in dict(self.job.run.checkpoints())[best[0]].iterdir():
+            if not state.is_state(path):
+                shutil.copy(path, folder / path.name)
+
     def _grid(self) -> dict[str, Any]:
-        self.decoder.eval()
         songs = [self.job.load(i) for i in range(min(GRID_SONGS, len(self.job.songs)))]
-        return {"event": "grid", "step": self.step, "loss": grid_loss(self.dit, songs, self.settings.seed)}
+        with self._looked_at():
+            return {"event": "grid", "step": self.step, "loss": grid_loss(self.dit, songs, self.settings.seed)}
+
+    def _validation(self) -> dict[str, Any]:
+        """The adapter changes nothing before the first step, so that what is found then is the base."""
+        with self._looked_at():
+            found = validation(self.dit, map(self.job.load_held_out, range(len(self.job.held_out))))
+        base = self.job.run.base() if self.step else found["loss"]
+        return {"event": "validation", "step": self.step, "base": base, **found}
+
+    def _validated(self) -> bool:
+        return self.settings.validate_every > 0 and len(self.job.held_out) > 0
+
+    def _exhausted(self) -> bool:
+        best, patience = self.job.run.best() if self.settings.patience else None, self.settings.patience
+        return best is not None and sum(step > best[0] for step, _ in self.job.run.validations()) >= patience
+
+    @contextmanager
+    def _looked_at(self) -> Iterator[None]:
+        """Meanwhile the decoder computes what would be exported now."""
+        average = None if self.settings.export == "raw" else self.average
+        training = self.decoder.training
+        self.decoder.eval()
+        with looked_at(self.parameters, self.optimizer, average):
+            yield
+        self.decoder.train(training)
 
     def _info(self) -> Mapping[str, str]:
         """For the header of the adapter file."""
@@ -149,20 +243,3 @@ class _Loop:
 
     def _count(self) -> int:
         return sum(p.numel() for p in self.parameters.values())
-
-
-def _inputs(dit: Any, song: EncodedSong) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    context = dit.text2music_context(len(song.latents))
-    data = torch.from_numpy(song.latents).to(context.device)
-    return data, torch.from_numpy(song.condition).to(context.device), context
-
-
-def _song_at(position: int, order: Sequence[int], seed: int) -> int:
-    """Index of the song at a position of the endless stream of shuffled epochs."""
-    epoch, place = divmod(position, len(order))
-    generator = torch.Generator().manual_seed(derived_seed(seed, f"epoch {epoch}"))
-    return order[int(torch.randperm(len(order), generator=generator)[place])]
-
-
-def _adamw(parameters: list[torch.Tensor], settings: Any) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
