@@ -92,3 +92,13 @@ def test_no_window_is_larger_than_the_tile_and_its_overlaps(make_codec, monkeypa
     monkeypatch.setattr(codec.vae, "decode", lambda z: seen.append(z.shape[-1]) or decode(z))
     codec.decode(torch.zeros(120, 64))
     assert max(seen) == 16 + 2 * 12 and len(seen) == 8
+
+
+def test_a_sound_that_comes_again_is_heard_once_and_drawn_anew(make_codec, monkeypatch):
+    codec, waves = make_codec(16, **NARROW), np.random.default_rng(0).uniform(-0.5, 0.5, (2, 2, 20 * 1920))
+    first, other = waves.astype(np.float32)
+    encode, heard = codec.vae.encode, []
+    monkeypatch.setattr(codec.vae, "encode", lambda x: heard.append(x.shape) or encode(x))
+    once, again, drawn = codec.encode(first, 1), codec.encode(first.copy(), 1), codec.encode(first, 2)
+    assert len(heard) == 2 and np.array_equal(once, again) and not np.array_equal(once, drawn)
+    assert not np.array_equal(codec.encode(other, 1), once) and len(heard) == 4

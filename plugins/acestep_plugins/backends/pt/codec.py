@@ -11,7 +11,9 @@ import torch
 from acestep_core import UserError
 from acestep_core.checkpoint import read_config
 from acestep_core.errors import OutOfMemory
+from acestep_core.files import array_id
 from acestep_core.parts import CHANNELS, HOP
+from acestep_core.remembered import Remembered
 from acestep_plugins.backends.pt.device import Place, free_bytes, release
 from acestep_plugins.backends.pt.folder import fill
 from acestep_plugins.backends.pt.memory import shortage
@@ -20,6 +22,7 @@ from acestep_plugins.backends.pt.memory import shortage
 ENCODE_OVERLAP, DECODE_OVERLAP = 8, 12
 _CPU_TILE, _SMALL_TILE, _LARGE_TILE = 64, 256, 512
 MIN_TILE = 16  # below this most of the work would be overlap
+_SONGS = 2  # whose latents are kept
 _CONFIG = ("encoder_hidden_size", "downsampling_ratios", "channel_multiples", "decoder_channels")
 _LARGE_BYTES = 16 * 2**30
 
@@ -37,18 +40,25 @@ class Codec:
         self._place = place
         self.tile = tile_frames or tile_for(place)
         self.notes: list[str] = []
+        self._heard = Remembered(_SONGS)  # variants of a song differ in their seed alone
         _fold_weight_norm(self.vae)
 
-    @torch.inference_mode()
     def encode(self, wave: np.ndarray, seed: int) -> np.ndarray:
-        frames = -(-wave.shape[1] // HOP)
-        parameters = torch.empty(2 * CHANNELS, frames)
-        for start, end, tile in self._tiled(frames, ENCODE_OVERLAP, lambda *t: self._encode_tile(wave, *t), "encode"):
-            parameters[:, start:end] = tile
+        parameters = self._heard.get(array_id(wave), lambda: self._parameters(wave))
+        frames = parameters.shape[1]
         mean, scale = parameters.chunk(2, dim=0)
         std = torch.nn.functional.softplus(scale) + 1e-4  # as in diffusers' OobleckDiagonalGaussianDistribution
         noise = torch.randn(frames, CHANNELS, generator=torch.Generator().manual_seed(seed))
         return np.ascontiguousarray((mean + std * noise.T).T.numpy())
+
+    @torch.inference_mode()
+    def _parameters(self, wave: np.ndarray) -> torch.Tensor:
+        """Mean and scale of a wave's latents, [128, T] on the CPU."""
+        frames = -(-wave.shape[1] // HOP)
+        parameters = torch.empty(2 * CHANNELS, frames)
+        for start, end, tile in self._tiled(frames, ENCODE_OVERLAP, lambda *t: self._encode_tile(wave, *t), "encode"):
+            parameters[:, start:end] = tile
+        return parameters
 
     def decode(self, latents: torch.Tensor) -> np.ndarray:
         return np.concatenate(list(self.pieces(latents)), axis=1)
