@@ -189,7 +189,7 @@ SHOWN = {
     "a missing folder": (shutil.rmtree, "There is no folder"),
     "a foreign model": (config(DIT, model_type="llama"), "holds no ACE-Step 1.5 model"),
     "no config": (lambda folder: (folder / DIT / "config.json").unlink(), "holds no ACE-Step 1.5 model"),
-    "lacking keys": (config(DIT, hidden_size=None, is_turbo=None), "config.json lacks hidden_size, is_turbo"),
+    "lacking keys": (config(DIT, hidden_size=None), "config.json lacks hidden_size"),
     "no weights": (lambda folder: (folder / DIT / "model.safetensors").unlink(), "has no weights"),
 }
 ENCODED = {

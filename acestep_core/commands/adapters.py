@@ -101,7 +101,7 @@ def _export(cls: Any, file: Path, to: str, place: Path, rank: int | None, info: 
 
 
 def _merge(cls: Any, file: Path, info: ModelInfo, scale: float, place: Path) -> list[str]:
-    from acestep_core.generation import adapter_hash
+    from acestep_core.clip import adapter_hash
     from acestep_core.merging import check_model, write_merged
 
     check_model(file, cls.describe(file), info)

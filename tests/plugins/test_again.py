@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from acestep_core import UserError, generate, load_backend
-from acestep_core.generation import UsedAdapter
+from acestep_core.adapters import UsedAdapter
 from acestep_core.record import check_same, load_record
 from acestep_core.registry import registry
 from acestep_core.sameness import backend_options, differences
