@@ -29,7 +29,7 @@ _PUBLIC = {
     "Model": "model",
     "load_backend": "model",
     "Registry": "registry",
-    "EncodeSettings": "encoding",
+    "EncodeSettings": "encode_settings",
     "encode": "encoding",
     "process_folder": "preparation",
     "TrainSettings": "train_settings",

@@ -11,7 +11,8 @@ from acestep_core.data import LONGEST_S, SHORTEST_S, Problem, Song, names
 from acestep_core.dataset import Dataset
 from acestep_core.errors import UserError
 from acestep_core.kohya.buckets import Bucket, BucketRule, buckets_of, padding_of
-from acestep_core.kohya.subsets import KohyaDataset, Subset, without_variants
+from acestep_core.kohya.subsets import KohyaDataset, Subset
+from acestep_core.kohya.variants import applied, balance_notes
 from acestep_core.parts import CHANNELS, FRAME_RATE_HZ
 from acestep_core.train_settings import TrainSettings, planned_steps, steps_per_epoch
 
@@ -71,6 +72,7 @@ class Check:
 
 def check(dataset: Dataset, plan: TrainSettings, ignore: Collection[str] = ()) -> Check:
     """Count what `encode` would take and `train` would do with these settings; nothing is decoded."""
+    ignored, refused = _applied(dataset, ignore)
     called = names(dataset.songs)
     fitting = [s for s in dataset.songs if _fits(s)]
     good = [s for s in fitting if s.split != "validation"]
@@ -79,8 +81,8 @@ def check(dataset: Dataset, plan: TrainSettings, ignore: Collection[str] = ()) -
     buckets = buckets_of(ruled)
     captioned = {s.path: text for s, text in dataset.captions()}
     captions = _captions(good, captioned, called)
-    notes, shown = list(dataset.notes), sum(s.repeats for s in good)
-    problems = [*_problems(dataset, called, ignore, notes), *_too_long(ruled, called), *_nothing(captions)]
+    notes, shown = [*dataset.notes, *balance_notes(dataset), *ignored], sum(s.repeats for s in good)
+    problems = [*_problems(dataset, called), *refused, *_too_long(ruled, called), *_nothing(captions)]
     return Check(
         parts=list(_parts(dataset, {id(s) for s in good}, plan)),
         captions=captions,
@@ -138,7 +140,7 @@ def _part(
     settings: dict[str, dict[str, Any]],
 ) -> Part:  # fmt: skip
     taken = [s for s in songs if id(s) in good]
-    shown = repeats * len(taken)
+    shown = sum(s.repeats for s in taken)
     seconds = sum(s.duration_s for s in taken)
     return Part(
         name,
@@ -178,16 +180,20 @@ def _trigger(dataset: Dataset, good: list[Song], captioned: dict[Path, str], cal
     return Coverage(len(having), len(tagged), [called[s.path] for s, _ in tagged if id(s) not in having])
 
 
-def _problems(dataset: Dataset, called: dict[Path, str], ignore: Collection[str], notes: list[str]) -> list[str]:
+def _applied(dataset: Dataset, ignore: Collection[str]) -> tuple[list[str], list[str]]:
+    """(warnings, what the dataset asks for and cannot have). Songs have their repeats from here on."""
+    try:
+        return applied(dataset, ignore), []
+    except UserError as e:
+        return [], [str(Problem(e.problem, e.hint))]
+
+
+def _problems(dataset: Dataset, called: dict[Path, str]) -> list[str]:
     found = [str(p) for p in dataset.problems]
     for song in dataset.songs:
         found += [f"{called[song.path]}: {p}" for p in song.problems]
         if not song.problems and not _fits(song):
             found.append(f"{called[song.path]}: {_length_problem(song)}")
-    try:
-        notes += without_variants(dataset, ignore)
-    except UserError as e:
-        found.append(str(Problem(e.problem, e.hint)))
     return found
 
 

@@ -8,9 +8,9 @@ from typing import Any
 from acestep_core.data import Problem, Song, names, usable
 from acestep_core.dataset_file import SETTINGS, read_dataset, write_dataset
 from acestep_core.files import text_id
-from acestep_core.prompts import tagged
 from acestep_core.scan import TxtMeaning, mark_same_audio, scan_folder
 from acestep_core.splitting import split_songs
+from acestep_core.wording import Wording
 
 
 @dataclass
@@ -57,14 +57,22 @@ class Dataset:
 
     def captions(self) -> Iterator[tuple[Song, str]]:
         """Each usable song with the caption its prompt uses: caption or genre, with the trigger tag applied."""
-        songs = usable(self.songs)
+        yield from ((w.song, w.tagged(w.texts[0])) for w in self.wordings())
+
+    def wordings(self) -> Iterator[Wording]:
+        """What the prompts of each usable song say; `captions` has the first of it."""
+        songs, ratio = usable(self.songs), self.metadata["genre_ratio"]
         drawn = sorted((text_id("genre", s.id), s.id) for s in songs)
-        by_genre = {i for _, i in drawn[: int(len(songs) * self.metadata["genre_ratio"] / 100)]}
+        by_genre = {i for _, i in drawn[: int(len(songs) * ratio / 100)]}
         for song in songs:
             choice = song.prompt_override or ("genre" if song.id in by_genre else "caption")
-            text = song.genre if choice == "genre" and song.genre else song.caption
+            known = {"genre": (song.genre, ratio / 100), "caption": (song.caption, 1 - ratio / 100)}
+            text, share = known.pop(choice) if song.genre else (song.caption, 1.0)
+            (other, rest), *_ = known.values()
+            both = song.genre and other and text and rest and not song.prompt_override
             tag = song.custom_tag or self.metadata["custom_tag"]
-            yield self._as_sung(song), tagged(text, tag, self.metadata["tag_position"])
+            texts, shares = ((text, other), (share, rest)) if both else ((text,), (1.0,))
+            yield Wording(self._as_sung(song), texts, shares, tag, self.metadata["tag_position"])
 
     def _as_sung(self, song: Song) -> Song:
         """As the reference has it, a song without words has no language where all are said to be instrumental."""

@@ -1,21 +1,25 @@
-"""Encoded songs on disk: one safetensors per song, and a manifest written last."""
+"""A folder of encoded songs: one file per song, and a manifest written last.
+
+A folder of the reference's .pt files opens as one, too; so do folders that an older version encoded.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from acestep_core.data import MOST_REPEATS, Split
 from acestep_core.errors import UserError
-from acestep_core.files import text_id, write_arrays, write_json
-from acestep_core.parts import EncodedSong
+from acestep_core.files import text_id, write_json
+from acestep_core.parts import EncodedSong, Showing
+from acestep_core.reference import tensors
+from acestep_core.showing import View, drawn, measured
+from acestep_core.song_files import FORMAT, frames_of, read_song
 
-if TYPE_CHECKING:
-    import numpy as np
-
-FORMAT = "1"
 MANIFEST = "manifest.json"
+_READ = (FORMAT, "1")  # of which songs have one condition and are always whole
 
 
 @dataclass(frozen=True)
@@ -29,16 +33,18 @@ class EncodedSet:
     def open(cls, folder: str | Path) -> "EncodedSet":
         """Raises `UserError` if the folder was not encoded to the end, or a song's file is gone."""
         path = Path(folder) / MANIFEST
+        if tensors.are_in(Path(folder)):
+            return cls(Path(folder), tensors.manifest_of(Path(folder)))
         try:
             manifest = json.loads(path.read_text(encoding="utf-8"))
             names = [s["file"] for s in manifest["songs"]]
-            if not all(type(r) is int and 1 <= r <= MOST_REPEATS for r in map(_repeats, manifest["songs"])):
-                raise ValueError("repeats are whole numbers")
+            for entry in manifest["songs"]:
+                _check(entry)
         except FileNotFoundError:
             raise UserError(f"{folder} holds no {MANIFEST}", f"run: acestep-core encode SONGS --out {folder}") from None
         except (ValueError, KeyError, TypeError) as e:
             raise UserError(f"{path} is damaged ({e})", "encode again, nothing is encoded twice") from e
-        if manifest.get("format") != FORMAT:
+        if manifest.get("format") not in _READ:
             raise UserError(f"{path} has format {manifest.get('format')}, not {FORMAT}", "encode again")
         missing = [n for n in names if not (Path(folder) / n).is_file()]
         if missing:
@@ -51,6 +57,11 @@ class EncodedSet:
         """Its songs for training or for validation; a song of which nothing was said is trained on."""
         songs = [s for s in self.manifest["songs"] if (s.get("split") or "train") == split]
         return EncodedSet(self.folder, {**self.manifest, "songs": songs})
+
+    @property
+    def foreign(self) -> bool:
+        """Whether these are the reference's files, which say nothing of the model that made them."""
+        return self.manifest.get("format") == "reference"
 
     @property
     def names(self) -> Sequence[str]:
@@ -66,11 +77,6 @@ class EncodedSet:
         return [i for i, song in enumerate(self.manifest["songs"]) for _ in range(_repeats(song))]
 
     @property
-    def frames(self) -> list[int]:
-        """The length of each song, out of the headers of their files."""
-        return [_frames(self.folder / s["file"]) for s in self.manifest["songs"]]
-
-    @property
     def inputs(self) -> str:
         """Names the audio and texts all songs were encoded from."""
         return text_id(*(s.get("inputs", s["id"]) for s in self.manifest["songs"]))
@@ -79,54 +85,47 @@ class EncodedSet:
         return len(self.manifest["songs"])
 
     def load(self, index: int) -> EncodedSong:
+        """A song as it is measured, the same whenever it is asked for."""
         entry = self.manifest["songs"][index]
-        arrays, _ = read_song(self.folder / entry["file"])
-        return EncodedSong(entry["id"], entry["name"], arrays["latents"], arrays["condition"])
+        return self._seen(entry, measured(entry, self._length(index)))
+
+    def shown(self, showing: Showing, seed: int) -> EncodedSong:
+        """A song as one showing has it: under one of its prompts, and whole or a part. Only that is read."""
+        entry = self.manifest["songs"][showing.song]
+        return self._seen(entry, drawn(entry, self._length(showing.song), showing, seed))
+
+    def frames(self, showing: Showing, seed: int) -> int:
+        """How many frames `shown` has."""
+        return drawn(self.manifest["songs"][showing.song], self._length(showing.song), showing, seed).frames
+
+    def _seen(self, entry: Mapping[str, Any], view: View) -> EncodedSong:
+        path = self.folder / entry["file"]
+        read = tensors.read_song if tensors.is_one(path) else read_song
+        latents, condition = read(path, view.condition, view.start, view.frames)
+        return EncodedSong(entry["id"], entry["name"], latents, condition, entry.get("weight", 1.0))
+
+    def _length(self, index: int) -> int:
+        entry = self.manifest["songs"][index]
+        return entry["frames"] if "frames" in entry else _frames_of(self.folder / entry["file"])
+
+
+_frames_of = cache(frames_of)  # older manifests do not say it
+
+
+def _check(entry: Mapping[str, Any]) -> None:
+    """Raises `ValueError`, `KeyError` or `TypeError` for an entry that nothing of ours has written."""
+    if not (type(_repeats(entry)) is int and 1 <= _repeats(entry) <= MOST_REPEATS):
+        raise ValueError("repeats are whole numbers")
+    weights = [p["weight"] for p in entry.get("prompts", [{"weight": 1.0}])]
+    if not weights or not all(w >= 0 for w in [*weights, entry.get("weight", 1.0)]):
+        raise ValueError("weights are numbers from 0")
+    lengths = [entry.get("frames", 1), entry.get("crop", {"frames": 1})["frames"]]
+    if not all(type(n) is int and n >= 1 for n in lengths) or not entry.get("crop", {"share": 0})["share"] <= 1:
+        raise ValueError("lengths are whole numbers of frames, shares at most 1")
 
 
 def _repeats(entry: Mapping[str, Any]) -> int:
     return entry.get("repeats", 1)
-
-
-def song_file(folder: Path, song_id: str) -> Path:
-    return folder / f"{song_id}.safetensors"
-
-
-def write_song(path: Path, latents: "np.ndarray", condition: "np.ndarray", header: Mapping[str, str]) -> None:
-    """Arrays float32, latents [T, 64] and condition [L, width], both without padding."""
-    write_arrays(path, {"latents": latents, "condition": condition}, {"format": FORMAT, **header})
-
-
-def read_song(path: Path) -> "tuple[dict[str, np.ndarray], dict[str, str]]":
-    """(arrays, header). Raises `UserError` for a damaged file."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(str(path), "np") as f:
-            return {k: f.get_tensor(k) for k in ("latents", "condition")}, dict(f.metadata() or {})
-    except (SafetensorError, OSError) as e:
-        raise UserError(f"{path} is damaged ({e})", "delete it and encode again") from e
-
-
-def _frames(path: Path) -> int:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(str(path), "np") as f:
-            return f.get_slice("latents").get_shape()[0]
-    except (SafetensorError, OSError) as e:
-        raise UserError(f"{path} is damaged ({e})", "delete it and encode again") from e
-
-
-def read_header(path: Path) -> dict[str, str]:
-    """What a song's file was made from; empty if there is no readable file."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(str(path), "np") as f:
-            return dict(f.metadata() or {})
-    except (SafetensorError, OSError):
-        return {}
 
 
 def write_manifest(folder: Path, songs: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> None:

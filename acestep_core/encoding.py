@@ -1,4 +1,4 @@
-"""Turns songs into training data: codec latents and the same condition that generation would use."""
+"""Turns songs into training data: codec latents and the same conditions that generation would use."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -9,26 +9,19 @@ from acestep_core import prompts
 from acestep_core.audio import SILENCE, read_stereo
 from acestep_core.data import LONGEST_S, SHORTEST_S, Problem, Song, names
 from acestep_core.dataset import Dataset
-from acestep_core.encoded import FORMAT, MANIFEST, read_header, read_song, song_file, write_manifest, write_song
+from acestep_core.encode_settings import EncodeSettings, check_settings
+from acestep_core.encode_work import Work, plain_only, still_notes, works_of
+from acestep_core.encoded import MANIFEST
 from acestep_core.errors import UserError
 from acestep_core.files import text_id
-from acestep_core.kohya.subsets import without_variants
+from acestep_core.kohya.variants import applied
 from acestep_core.model import PARTS, Model
 from acestep_core.observers import Observers
-from acestep_core.options import option
 from acestep_core.registry import Registry, registry
+from acestep_core.stores import Store, open_store
 
 if TYPE_CHECKING:
     import numpy as np
-
-
-@dataclass(frozen=True, kw_only=True)
-class EncodeSettings:
-    """What decides the encoded numbers, but for songs and model."""
-
-    seed: int = option(0, "draws the codec's posterior sample, together with the song's id", ge=0)
-    min_seconds: float = option(SHORTEST_S, "shorter songs are left out; this is the model's limit", ge=SHORTEST_S)
-    max_seconds: float = option(LONGEST_S, "longer songs are left out, never cut", gt=SHORTEST_S, le=LONGEST_S)
 
 
 @dataclass(frozen=True)
@@ -54,18 +47,6 @@ class EncodeResult:
     warnings: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class _Work:
-    """A song with everything its numbers depend on, as short names."""
-
-    song: Song
-    name: str
-    caption: str
-    texts: tuple[str, str]
-    audio_key: str
-    text_key: str
-
-
 def encode(
     source: str | Path | Dataset,
     model: Model,
@@ -78,72 +59,60 @@ def encode(
 ) -> EncodeResult:
     """Encode every usable song of a folder, dataset.json, dataset TOML or `Dataset` into `out`.
 
-    A dataset that asks for what training does not do is refused, unless `ignore` names it; the manifest says so.
+    A dataset that asks for what cannot be done is refused, unless `ignore` names it; the manifest says so.
     What is already there from the same inputs is kept; a song that fails is told and left out. The manifest is
     written last and lists exactly the songs that are ready.
     """
     settings = settings or EncodeSettings()
+    check_settings(settings)
     dataset = source if isinstance(source, Dataset) else Dataset.open(source)
-    ignored = without_variants(dataset, ignore)
-    folder = _folder(Path(out))
-    observers = Observers((plugins or registry()).manager)
+    ignored = applied(dataset, ignore)
     called = names(dataset.songs)
+    works = works_of(dataset, model.hashes, settings, called, ignore)
+    works, left_out = plain_only(works, dataset, ignore) if settings.format == "reference" else (works, [])
+    folder = Path(out)
+    store = open_store(folder, settings.format, model)
+    observers = Observers((plugins or registry()).manager)
     result = EncodeResult(folder, problems={called[s.path]: s.problems for s in dataset.songs if s.problems})
-    result.warnings = [*ignored] + [
+    result.warnings = [*ignored, *left_out, *still_notes(works)] + [
         f"{n}: no lyrics though it has a voice, encoded as instrumental" for n in dataset.without_words()
     ]
-    works = [_work(song, called[song.path], caption, model, settings) for song, caption in dataset.captions()]
-    _load_parts(works, model, folder)
+    _load_parts(works, model, store)
     (folder / MANIFEST).unlink(missing_ok=True)
     ready = []
-    for done in _encoded(works, model, folder, settings):
+    for done in _encoded(works, model, store, settings):
         work = works[done.number - 1]
         _note(done, work.name, result)
         if done.problem is None:
-            ready.append(work)
+            ready.append(work.entry(store.file(work.song.id).name, store.frames(work.song.id)))
         if done.what == "encoded":
             observers.notify("acestep_song", song=done.song, folder=folder)
         on_song(done)
     result.warnings += model.notes()
-    write_manifest(folder, [_entry(w, folder) for w in ready], _about(model, settings, ignored))
+    store.finish(ready, _about(model, settings, ignored) | {"dataset": dataset.metadata})
     return result
 
 
-def _folder(out: Path) -> Path:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise UserError(f"{out} cannot be made a folder ({e.strerror})", "give another --out") from e
-    return out
-
-
-def _load_parts(works: list[_Work], model: Model, folder: Path) -> None:
+def _load_parts(works: list[Work], model: Model, store: Store) -> None:
     """A part that cannot be loaded is told once, here, not once for every song."""
-    if not all(_keys(w, folder) == (True, True) for w in works):
+    if not all(_keys(w, store) == (True, True) for w in works):
         for part in PARTS:
             model.part(part)
 
 
-def _encoded(works: list[_Work], model: Model, folder: Path, settings: EncodeSettings) -> Iterator[Done]:
+def _encoded(works: list[Work], model: Model, store: Store, settings: EncodeSettings) -> Iterator[Done]:
     """Song by song, or, when the parts take turns on the device, stage by stage in groups."""
     group = 32 if model.one_at_a_time else 1
     number = 0
     for start in range(0, len(works), group):
-        latents = {w.song.id: _attempt(_latents, w, model, folder, settings) for w in works[start : start + group]}
-        states = {w.song.id: _states(w, model, folder, latents) for w in works[start : start + group]}
+        latents = {w.song.id: _attempt(_latents, w, model, store, settings) for w in works[start : start + group]}
+        states = {w.song.id: _states(w, model, store, latents) for w in works[start : start + group]}
         for work in works[start : start + group]:
             number += 1
-            yield _finish(work, model, folder, latents[work.song.id], states[work.song.id], number, len(works))
+            yield _finish(work, model, store, latents[work.song.id], states[work.song.id], number, len(works))
 
 
-def _work(song: Song, name: str, caption: str, model: Model, settings: EncodeSettings) -> _Work:
-    texts = prompts.song_texts(song, caption)
-    audio_key = text_id(FORMAT, song.id, model.hashes["codec"], str(settings.seed))
-    text_key = text_id(FORMAT, str(prompts.PROMPT_VERSION), *texts, model.hashes["text"], model.hashes["dit"])
-    return _Work(song, name, caption, texts, audio_key, text_key)
-
-
-def _attempt(step: Callable[..., Any], work: _Work, *rest: Any) -> Any:
+def _attempt(step: Callable[..., Any], work: Work, *rest: Any) -> Any:
     """The step's result, or the problem that ended it: one bad song never stops the others."""
     try:
         return step(work, *rest)
@@ -153,11 +122,11 @@ def _attempt(step: Callable[..., Any], work: _Work, *rest: Any) -> Any:
         return Problem(f"{type(e).__name__}: {e}", "report this if the file plays elsewhere")
 
 
-def _latents(work: _Work, model: Model, folder: Path, settings: EncodeSettings) -> "np.ndarray | None":
+def _latents(work: Work, model: Model, store: Store, settings: EncodeSettings) -> "np.ndarray | None":
     """Latents float32 [T, 64]; None when the song's file is complete already."""
-    same_audio, same_text = _keys(work, folder)
+    same_audio, same_text = _keys(work, store)
     if same_audio:
-        return None if same_text else read_song(song_file(folder, work.song.id))[0]["latents"]
+        return None if same_text else store.latents(work.song.id)
     _check_length(work.song.duration_s, settings)
     wave = read_stereo(work.song.path)
     if max(wave.max(), -wave.min()) < SILENCE:
@@ -165,9 +134,9 @@ def _latents(work: _Work, model: Model, folder: Path, settings: EncodeSettings) 
     return model.codec.encode(wave, int(text_id(work.song.id, str(settings.seed)), 16))
 
 
-def _keys(work: _Work, folder: Path) -> tuple[bool, bool]:
+def _keys(work: Work, store: Store) -> tuple[bool, bool]:
     """Whether the song's file was made from the same audio and from the same text."""
-    header = read_header(song_file(folder, work.song.id))
+    header = store.header(work.song.id)
     return header.get("audio_key") == work.audio_key, header.get("text_key") == work.text_key
 
 
@@ -180,38 +149,40 @@ def _check_length(seconds: float, settings: EncodeSettings) -> None:
         raise UserError(f"it lasts {seconds:.2f} s, more than {settings.max_seconds:g} s", hint)
 
 
-def _states(work: _Work, model: Model, folder: Path, latents: dict[str, Any]) -> Any:
+def _states(work: Work, model: Model, store: Store, latents: dict[str, Any]) -> Any:
     if latents[work.song.id] is None or isinstance(latents[work.song.id], Problem):
         return None
     return _attempt(lambda w: tuple(_text_states(w, model)), work)
 
 
-def _text_states(work: _Work, model: Model) -> Iterator[Any]:
-    yield prompts.token_warnings(*work.texts, model.text.count, work.name)
-    yield model.text.caption(work.texts[0])
-    yield model.text.lyrics(work.texts[1])
+def _text_states(work: Work, model: Model) -> Iterator[Any]:
+    """Warnings, then the states of every caption and of every lyric text by the text."""
+    first = work.conditions[0]
+    yield prompts.token_warnings(first.caption, first.lyrics, model.text.count, work.name)
+    yield {text: model.text.caption(text) for text in dict.fromkeys(c.caption for c in work.conditions)}
+    yield {text: model.text.lyrics(text) for text in dict.fromkeys(c.lyrics for c in work.conditions)}
 
 
-def _finish(work: _Work, model: Model, folder: Path, latents: Any, states: Any, number: int, total: int) -> Done:
+def _finish(work: Work, model: Model, store: Store, latents: Any, states: Any, number: int, total: int) -> Done:
     problem = next((x for x in (latents, states) if isinstance(x, Problem)), None)
     if problem is None and latents is None:
         return Done(work.song, "kept", number, total)
     if problem is None:
-        problem = _attempt(lambda w: _write(w, model, folder, latents, states), work)
+        problem = _attempt(lambda w: _write(w, model, store, latents, states), work)
     if problem is not None:
         return Done(work.song, "failed", number, total, problem)
     return Done(work.song, "encoded", number, total, warnings=tuple(states[0]))
 
 
-def _write(work: _Work, model: Model, folder: Path, latents: "np.ndarray", states: Any) -> None:
+def _write(work: Work, model: Model, store: Store, latents: "np.ndarray", states: Any) -> None:
     import numpy as np
 
-    condition = model.dit.numpy(model.dit.condition(states[1], states[2]))
-    if not (np.isfinite(latents).all() and np.isfinite(condition).all()):
+    _, captions, lyrics = states
+    conditions = {c.name: model.dit.numpy(model.dit.condition(captions[c.caption], lyrics[c.lyrics]))
+                  for c in work.conditions}  # fmt: skip
+    if not all(np.isfinite(a).all() for a in (latents, *conditions.values())):
         raise UserError("the model made NaN or infinite numbers of it", "try -o dtype=float32")
-    header = {"audio_key": work.audio_key, "text_key": work.text_key, "name": work.name,
-              "caption_text": work.texts[0], "lyric_text": work.texts[1]}  # fmt: skip
-    write_song(song_file(folder, work.song.id), latents, condition, header)
+    store.write(work.song, work.prompts[0].caption, latents, conditions, work.header)
 
 
 def _note(done: Done, name: str, result: EncodeResult) -> None:
@@ -220,13 +191,6 @@ def _note(done: Done, name: str, result: EncodeResult) -> None:
     else:
         (result.encoded if done.what == "encoded" else result.kept).append(name)
     result.warnings += done.warnings
-
-
-def _entry(work: _Work, folder: Path) -> dict[str, Any]:
-    file = song_file(folder, work.song.id).name
-    return {"id": work.song.id, "file": file, "name": work.name, "caption": work.caption,
-            "duration_s": round(work.song.duration_s, 3), "inputs": text_id(work.audio_key, work.text_key),
-            "split": work.song.split, "repeats": work.song.repeats}  # fmt: skip
 
 
 def _about(model: Model, settings: EncodeSettings, ignored: Sequence[str]) -> dict[str, Any]:

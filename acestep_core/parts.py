@@ -158,20 +158,34 @@ class Saving:
 
 @dataclass(frozen=True)
 class EncodedSong:
-    """One song ready for training; arrays are float32 numpy, unpadded."""
+    """A song, or the part of it that is shown, ready for training; arrays are float32 numpy, unpadded.
+
+    Its loss counts with `weight` in what is learnt.
+    """
 
     id: str
     name: str
     latents: "np.ndarray"
     condition: "np.ndarray"
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Showing:
+    """One time that an epoch (from 1) shows a song: the one at `place` in the order of the job."""
+
+    song: int
+    epoch: int
+    place: int
 
 
 @dataclass(frozen=True)
 class TrainJob:
-    """Everything a backend needs to train; `load` reads one encoded song by index, `load_held_out` one for validation.
+    """Everything a backend needs to train.
 
-    One epoch shows the songs whose indices are in `order`, shuffled; a song that repeats is there as often. `frames`
-    has the length of each song where batches need it, else it is empty.
+    One epoch shows the songs whose indices are in `order`, shuffled; a song that repeats is there as often. `load`
+    reads what a showing shows, and `frames` says how long that is; `load_fixed` reads a song, by index, as it is
+    measured, and `load_held_out` one for validation. `notes` are for the user.
     """
 
     run: "Run"
@@ -181,8 +195,9 @@ class TrainJob:
     dit: DitPart
     songs: Sequence[str]
     order: Sequence[int]
-    frames: Sequence[int]
-    load: Callable[[int], EncodedSong]
+    frames: Callable[[Showing], int]
+    load: Callable[[Showing], EncodedSong]
+    load_fixed: Callable[[int], EncodedSong]
     held_out: Sequence[str]
     load_held_out: Callable[[int], EncodedSong]
     steps: int
@@ -190,6 +205,7 @@ class TrainJob:
     stop: Callable[[], bool]
     loss: Callable[..., Any]
     optimizer: Callable[..., Any]
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

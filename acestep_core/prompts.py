@@ -60,10 +60,14 @@ def tagged(caption: str, tag: str, position: str) -> str:
     return f"{tag}, {caption}" if position == "prepend" else f"{caption}, {tag}"
 
 
-def song_texts(song: "Song", caption: str) -> tuple[str, str]:
-    """(caption text, lyric text) of a song under the given caption."""
-    metas = metas_text(song.bpm, song.timesignature, song.keyscale, song.duration_s)
-    return caption_text(caption, metas), lyric_text(song.lyrics or "[Instrumental]", song.language)
+def song_texts(song: "Song", caption: str, duration_s: float | None = None, words: bool = True) -> tuple[str, str]:
+    """(caption text, lyric text) of a song under the given caption; of a part that lasts `duration_s`, if given.
+
+    Without `words` the lyrics are left open, which is something else than an instrumental.
+    """
+    metas = metas_text(song.bpm, song.timesignature, song.keyscale, duration_s or song.duration_s)
+    lyrics = (song.lyrics or "[Instrumental]") if words or song.instrumental else ""
+    return caption_text(caption, metas), lyric_text(lyrics, song.language)
 
 
 def token_warnings(caption: str, lyrics: str, count: Callable[[str], int], who: str) -> list[str]:

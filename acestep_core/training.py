@@ -17,6 +17,7 @@ from acestep_core.errors import UserError
 from acestep_core.model import Model
 from acestep_core.observers import Observers
 from acestep_core.parts import Step, TrainJob
+from acestep_core.reference import tensors
 from acestep_core.registry import Registry, registry
 from acestep_core.run import SETTINGS, Run
 from acestep_core.train_settings import TrainSettings, resolved
@@ -70,7 +71,7 @@ def train(
     rate = made_adapter.learning_rate
     settings = resolved(settings or TrainSettings(), shown=len(songs.order), rate=rate, **facts)
     settings = _lengthened(Run(Path(out)), settings) if extend else settings
-    _check_model(songs, model)
+    notes = _check_model(encoded, model)
     names = {"adapters": adapter, "samplers": sampler}
     record = _record(settings, made_adapter, made_sampler, model, encoded, names, plugins)
     run = Run.open(Path(out), record, _SAME, longer=extend)
@@ -89,6 +90,7 @@ def train(
             stop=lambda: asked() or stop(),
             loss=lambda default, **inputs: observers.first("acestep_loss", default, **inputs),
             optimizer=lambda default, **inputs: observers.first("acestep_optimizer", default, **inputs),
+            notes=notes,
         )
         on_start(job)
         last = _driven(model, job, observers, resumed, on_step)
@@ -129,8 +131,9 @@ def _shown(songs: EncodedSet, held_out: EncodedSet, settings: TrainSettings) -> 
     return {
         "songs": songs.names,
         "order": songs.order,
-        "frames": songs.frames if settings.batch_size > 1 else (),
-        "load": songs.load,
+        "frames": lambda showing: songs.frames(showing, settings.seed),
+        "load": lambda showing: songs.shown(showing, settings.seed),
+        "load_fixed": songs.load,
         "held_out": held_out.names,
         "load_held_out": held_out.load,
     }
@@ -223,12 +226,16 @@ def _driven(model: Model, job: TrainJob, observers: Observers, resumed: int, on_
     return last
 
 
-def _check_model(songs: EncodedSet, model: Model) -> None:
+def _check_model(encoded: EncodedSet, model: Model) -> list[str]:
+    """Notes on songs that others encoded; who made them cannot be read there, so they are held against the model."""
     if list(model.adapters):
         raise UserError("Adapters are on the model, and would be trained upon", "take them off: model.adapters.clear()")
-    made_by = songs.manifest["model"]["hashes"]["dit"]
+    if encoded.foreign:
+        return tensors.check_with(encoded.folder, encoded.manifest["songs"], model.dit)
+    made_by = encoded.manifest["model"]["hashes"]["dit"]
     if made_by != model.hashes["dit"]:
         raise UserError(
-            f"{songs.folder} was encoded with another model (dit {made_by}, this is {model.hashes['dit']})",
+            f"{encoded.folder} was encoded with another model (dit {made_by}, this is {model.hashes['dit']})",
             f"encode again with {model.info.folder}",
         )
+    return []

@@ -24,7 +24,7 @@ _NAMED = 5  # songs without a label are named up to this many
 @click.option("--batch-size", type=click.IntRange(1), help="As for train.  [default: the dataset TOML's, else 1]")
 @click.option("--accumulation", type=click.IntRange(1), default=1, show_default=True, help="As for train.")
 @click.option("--epochs", type=click.IntRange(1), default=EPOCHS, show_default=True, help="As for train.")
-@click.option("--ignore", help="As for encode: keys that training does not do, such as shuffle_caption,is_reg.")
+@click.option("--ignore", help="As for encode: keys to go on without, such as shuffle_caption,is_reg.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(source: Path, txt: str | None, kohya: bool, batch_size: int | None, accumulation: int, epochs: int,
             ignore: str | None, as_json: bool) -> None:  # fmt: skip
@@ -72,7 +72,7 @@ def show(found: Check) -> None:
     lengths = [(clock(b.end_s), b.songs, b.shown, f"{b.seconds / 60:.1f}", f"{b.padding:.0%}") for b in found.buckets]
     table(columns, lengths, right=columns)
     click.echo(f"Batches would pad {found.padding:.0%} in these buckets, {found.padding_to_longest:.0%} up to the "
-               "longest song; train pads nothing.\n")  # fmt: skip
+               "longest song; train batches songs of like length, and padding reaches nothing.\n")  # fmt: skip
     for name, coverage in (("captions", found.captions), ("lyrics", found.lyrics), ("trigger", found.trigger)):
         click.echo(f"{name:9} {_covered(coverage, name)}")
     for name, variants in found.variants.items():

@@ -11,7 +11,7 @@ from acestep_core.adapters import UsedAdapter
 from acestep_core.commands import encode, generating, scan, train
 from acestep_core.console import clock
 from acestep_core.dataset import Dataset
-from acestep_core.encoding import EncodeSettings
+from acestep_core.encode_settings import EncodeSettings
 from acestep_core.errors import UserError
 from acestep_core.model import Model, load_backend
 from acestep_core.registry import registry

@@ -22,9 +22,10 @@ from acestep_core.commands.dataset_check import ignored
 from acestep_core.commands.sources import repeats_told, source_options
 from acestep_core.console import Ticker, print_json
 from acestep_core.dataset import Dataset
-from acestep_core.encoding import Done, EncodeResult, EncodeSettings, encode
+from acestep_core.encode_settings import EncodeSettings, check_settings
+from acestep_core.encoding import Done, EncodeResult, encode
 from acestep_core.errors import UserError
-from acestep_core.kohya.subsets import without_variants
+from acestep_core.kohya.variants import applied, balance_notes
 from acestep_core.registry import registry
 
 
@@ -33,7 +34,7 @@ from acestep_core.registry import registry
 @model_choices
 @click.option("--out", type=click.Path(path_type=Path), default=Path("encoded"), show_default=True)
 @source_options
-@click.option("--ignore", help="Go on without these keys of a dataset TOML, which training does not do: a,b.")
+@click.option("--ignore", help="Go on without these keys of a dataset TOML: shuffle_caption,is_reg.")
 @settings_options(EncodeSettings)
 @plugin_choices
 @extension_choice
@@ -50,16 +51,18 @@ def command(config: dict[str, Any], source: Path, model: Path, variant: str | No
     heard = extension_tables(extensions, ("backend",))
     options = chosen_options(pairs, config, registry(), {"backend": ("backends", backend)} | heard)
     dataset = Dataset.open(source, txt, kohya=kohya)
-    without_variants(dataset, ignored(ignore))  # told before the model is read
+    applied(dataset, ignored(ignore))  # told before the model is read
+    settings = made(EncodeSettings, given)
+    check_settings(settings)
     opened = open_model(model, variant, backend, options["backend"])
     for problem in dataset.problems:
         click.echo(f"Problem: {problem}", err=True)
     for line in repeats_told(dataset):
         click.echo(line, err=True)
-    for note in dataset.notes:
+    for note in [*dataset.notes, *balance_notes(dataset)]:
         click.echo(f"note: {note}", err=True)
     with taking_part({name: options[table] for table, (_, name) in heard.items()}, ("acestep_song",), "encode"):
-        result = run(dataset, opened, out, made(EncodeSettings, given), ignored(ignore))
+        result = run(dataset, opened, out, settings, ignored(ignore))
     report(result, as_json)
     if not (result.encoded or result.kept):
         raise UserError(f"No song of {source} was encoded", f"see: acestep-core scan {source}")

@@ -51,7 +51,9 @@ HOOKS = ("acestep_train_start", "acestep_train_step", "acestep_validation", "ace
 def command(config: dict[str, Any], encoded: Path, model: Path, variant: str | None, backend: str, adapter: str,
             sampler: str, out: Path, extend: bool, pairs: tuple[str, ...], extensions: tuple[str, ...], progress: bool,
             as_json: bool, **given: Any) -> None:  # fmt: skip
-    """Train an adapter on the songs in ENCODED, which `encode` made, into the run folder --out.
+    """Train an adapter on the songs in ENCODED into the run folder --out.
+
+    ENCODED is what `encode` made, or a folder of .pt files that the reference or Side-Step preprocessed.
 
     Ctrl-C saves a checkpoint and ends with code 130. The same command goes on with an unfinished run, exactly where
     its last checkpoint stands; with other settings it refuses. --extend makes a run longer: the rates from there on are
@@ -87,6 +89,8 @@ def run(
         click.echo(f"{'Going on after step ' + str(resumed) if resumed else 'Training'}: {_songs(job)}, "
                    f"{job.steps} steps, {job.adapter!r}, {job.sampler!r}", err=True)  # fmt: skip
         click.echo(_validated(job), err=True)
+        for note in job.notes:
+            click.echo(f"note: {note}", err=True)
 
     with taking_part({PROGRESS: {}} if extensions is None else extensions, HOOKS, "train"):
         return train(encoded, model, out=out, settings=settings, on_start=start, **rest)

@@ -79,7 +79,10 @@ KEYS: Mapping[str, Key] = {
 
 VARIANTS = ("shuffle_caption", "enable_wildcard", "caption_dropout_rate", "caption_dropout_every_n_epochs",
             "caption_tag_dropout_rate", "token_warmup_step", "is_reg")  # fmt: skip
-"""Keys that ask training for something it does not do when they are neither absent, false nor 0."""
+"""Keys that ask for prompts that vary or songs that weigh less, when they are neither absent, false nor 0."""
+
+UNDONE = ("token_warmup_step",)
+"""Those that cannot be done: the conditions of a run are made before its first step."""
 
 SHAPING = ("keep_tokens", "keep_tokens_separator", "secondary_separator", "token_warmup_min")
 """Keys that change nothing by themselves, only how the variants are made."""
@@ -93,9 +96,9 @@ FOREIGN: Mapping[str, tuple[str, str]] = {
     "min_bucket_reso": (_SIZE, "write min_bucket_seconds"),
     "max_bucket_reso": (_SIZE, "write max_bucket_seconds"),
     "bucket_reso_steps": (_SIZE, "write bucket_step_seconds"),
-    "bucket_no_upscale": (_SIZE, "delete it; songs are never stretched or cut"),
+    "bucket_no_upscale": (_SIZE, "delete it; songs are never stretched"),
     "resize_interpolation": (_SIZE, "delete it"),
-    "random_crop": (_LOOK, "delete it; songs are trained whole"),
+    "random_crop": (_LOOK, "delete it; give encode --crop-seconds 60"),
     "flip_aug": (_LOOK, "delete it"),
     "color_aug": (_LOOK, "delete it"),
     "face_crop_aug_range": (_LOOK, "delete it"),

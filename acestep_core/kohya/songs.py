@@ -128,12 +128,12 @@ def _caption(song: Song, subset: Subset) -> str:
     extension, unused = _extension(subset), ""
     if extension is not None:
         scanned, source = song.caption, song.sources.get("caption", "")
-        _set_from(song, sidecar(song.path, extension))
+        _set_from(song, sidecar(song.path, extension), subset["enable_wildcard"])
         unused = source if scanned and not song.caption else ""
         if scanned and song.sources.get("caption") != source:
             song.notes.append(f"the caption in {source} is not used: caption_extension is {extension}")
     elif not song.caption and not subset.metadata:
-        _set_from(song, sidecar(song.path, CAPTION))
+        _set_from(song, sidecar(song.path, CAPTION), subset["enable_wildcard"])
     if not song.caption and subset["class_tokens"]:
         song.set("caption", subset["class_tokens"], "class_tokens")
     around = (subset["caption_prefix"], song.caption, subset["caption_suffix"])
@@ -141,8 +141,8 @@ def _caption(song: Song, subset: Subset) -> str:
     return unused
 
 
-def _set_from(song: Song, path: Path) -> None:
-    """The first line of a file: in Kohya's files others are alternatives. Without a file, no caption."""
+def _set_from(song: Song, path: Path, wildcards: bool) -> None:
+    """The first line of a file, or with `wildcards` all: others are alternatives. Without a file, no caption."""
     lines: list[str] = []
     try:
         lines = decode_text(path.read_bytes()).strip().splitlines()
@@ -157,8 +157,8 @@ def _set_from(song: Song, path: Path) -> None:
         told = Problem(f"{path.name} holds 'key: value' labels and no plain text", 'write txt_role = "fields" instead')
         song.problems.append(told)
     elif lines:
-        song.set("caption", lines[0], path.name)
-    if len(lines) > 1:
+        song.set("caption", "\n".join(lines if wildcards else lines[:1]), path.name)
+    if len(lines) > 1 and not wildcards:
         song.notes.append(f"{path.name} has {len(lines)} lines; the first is the caption, as Kohya's tools have it")
 
 

@@ -44,7 +44,7 @@ def _from_toml(path: Path, txt: TxtMeaning | None) -> KohyaDataset:
         if repeats_and_name(subset.folder.name):
             dataset.notes.append(f"{subset.name}: the number in its name is not used; num_repeats says it in a TOML")
     if any(s["enable_bucket"] for s in subsets):
-        dataset.notes.append("enable_bucket changes nothing in training: every song is computed whole and unpadded")
+        dataset.notes.append("enable_bucket changes nothing in training: songs of like length share a batch anyhow")
     return dataset
 
 

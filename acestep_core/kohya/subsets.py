@@ -1,6 +1,6 @@
 """A part of a dataset whose songs are treated alike, with every setting and where it was said."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,6 @@ from acestep_core.data import Song
 from acestep_core.dataset import Dataset
 from acestep_core.errors import UserError
 from acestep_core.kohya.keys import KEYS, SHAPING, VARIANTS
-from acestep_core.options import nearest
 
 DEFAULT = "default"
 
@@ -61,7 +60,7 @@ class KohyaDataset(Dataset):
 
 
 def asked_variants(dataset: Dataset) -> dict[str, list[str]]:
-    """What the dataset asks of training that is not done -> the places that say so."""
+    """Keys by which the dataset asks for prompts that vary or songs that weigh less -> the places that say so."""
     found: dict[str, list[str]] = {}
     for subset in dataset.subsets if isinstance(dataset, KohyaDataset) else ():
         for key in subset.variants():
@@ -70,21 +69,3 @@ def asked_variants(dataset: Dataset) -> dict[str, list[str]]:
                 place = subset.origins.get(key, DEFAULT)
                 places += [] if place in places else [place]
     return found
-
-
-def without_variants(dataset: Dataset, ignored: Collection[str] = ()) -> list[str]:
-    """A warning per variant that is `ignored`. Raises `UserError` if the dataset asks for others."""
-    wrong = [name for name in ignored if name not in VARIANTS]
-    if wrong:
-        raise UserError(f"'{wrong[0]}' is nothing that can be ignored", nearest(wrong[0], VARIANTS))
-    asked = asked_variants(dataset)
-    left = [_told(k, asked[k]) for k in asked if k not in ignored]
-    if left:
-        keys = ",".join(k for k in asked if k not in ignored)
-        raise UserError(f"Training does not do what the dataset asks for: {'; '.join(left)}",
-                        f"take it out, or go on without it: --ignore {keys}")  # fmt: skip
-    return [f"ignored as asked: {_told(k, places)}" for k, places in asked.items()]
-
-
-def _told(key: str, places: Iterable[str]) -> str:
-    return f"{key} ({', '.join(places)})"

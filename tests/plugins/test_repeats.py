@@ -118,23 +118,22 @@ def test_the_numbers_of_folders_are_encoded_only_when_asked_for(make_song, encod
     assert EncodedSet.open(tmp_path / "out").manifest["songs"][0]["caption"] == "bells"
 
 
-def test_encode_refuses_what_training_does_not_do_and_records_what_was_ignored(data, encoded, tmp_path):
-    data.write_text(data.read_text() + "caption_tag_dropout_rate = 0.1\n")
-    with pytest.raises(UserError, match="caption_tag_dropout_rate") as caught:
+def test_encode_refuses_what_cannot_be_done_and_records_what_was_ignored(data, encoded, tmp_path):
+    data.write_text(data.read_text() + "token_warmup_step = 0.1\nshuffle_caption = true\n")
+    with pytest.raises(UserError, match="token_warmup_step") as caught:
         encode(data, encoded.model, tmp_path / "out")
-    assert "--ignore caption_tag_dropout_rate" in caught.value.hint and not (tmp_path / "out").exists()
-    result = encode(data, encoded.model, tmp_path / "out", ignore=["caption_tag_dropout_rate"])
+    assert caught.value.hint.endswith("--ignore token_warmup_step") and not (tmp_path / "out").exists()
+    result = encode(data, encoded.model, tmp_path / "out", ignore=["token_warmup_step", "shuffle_caption"])
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
-    assert "caption_tag_dropout_rate" in result.warnings[0] and manifest["ignored"] == result.warnings
+    assert "token_warmup_step" in "".join(result.warnings) and manifest["ignored"] == result.warnings
+    assert [p["caption"] for p in manifest["songs"][0]["prompts"]] == ["soft bells, slow"]
 
 
 def test_the_commands_say_how_often_songs_are_shown(data, tiny, tmp_path, cli):
-    data.write_text(data.read_text() + "shuffle_caption = true\n")
+    data.write_text(data.read_text() + "token_warmup_step = 3\n")
     out = ("--model", tiny, "--out", tmp_path / "out", "--json")
     refused = cli("encode", data, *out)
-    assert refused.code == 1 and "--ignore shuffle_caption" in refused.err
-    done = cli("encode", data, *out, "--ignore", "shuffle_caption")
+    assert refused.code == 1 and "--ignore token_warmup_step" in refused.err
+    done = cli("encode", data, *out, "--ignore", "token_warmup_step")
     assert "a: 1 song x 3 repeats = 3 an epoch" in done.err
-    assert done.code == 0 and "shuffle_caption" in json.loads(done.out)["warnings"][0]
-    trained = cli("train", tmp_path / "out", "--model", tiny, "--out", tmp_path / "run", "--epochs", 2, "--no-progress")
-    assert trained.code == 0 and "1 songs, 3 an epoch with repeats, 6 steps" in trained.err
+    assert done.code == 0 and "token_warmup_step" in json.loads(done.out)["warnings"][0]

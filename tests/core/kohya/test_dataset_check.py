@@ -6,7 +6,7 @@ import pytest
 
 from acestep_core import Dataset, UserError
 from acestep_core.checking import check
-from acestep_core.kohya.subsets import without_variants
+from acestep_core.kohya.variants import applied
 from acestep_core.train_settings import TrainSettings
 
 DATA = """\
@@ -123,25 +123,60 @@ VARYING = """\
 """
 
 
-def test_what_training_does_not_do_is_shown_and_refused_unless_ignored(song, toml, cli):
+def test_what_varies_is_shown_and_can_be_ignored(song, toml, cli):
     song("a/x.wav", caption="bells, slow")
     path = toml(VARYING)
     ended = cli("dataset", "check", path)
     assert "a: shuffle_caption = true, caption_dropout_rate = 0.1, is_reg = true, keep_tokens = 1" in ended.out
-    assert ended.code == 1 and "--ignore shuffle_caption,caption_dropout_rate,is_reg" in ended.out
-    ended = cli("dataset", "check", path, "--ignore", "shuffle_caption,caption_dropout_rate,is_reg")
+    assert ended.code == 0
+    ended = cli("dataset", "check", path, "--ignore", "shuffle_caption,is_reg")
     assert ended.code == 0 and "note: ignored as asked: shuffle_caption ([general])" in ended.out
-    with pytest.raises(UserError, match="does not do what the dataset asks for: is_reg"):
-        without_variants(Dataset.open(path), ("shuffle_caption", "caption_dropout_rate"))
     with pytest.raises(UserError, match="'shuffle' is nothing that can be ignored") as caught:
-        without_variants(Dataset.open(path), ("shuffle",))
+        applied(Dataset.open(path), ("shuffle",))
     assert "shuffle_caption" in caught.value.hint
+
+
+def test_what_cannot_be_done_is_refused_unless_ignored(song, toml, cli):
+    song("a/x.wav", caption="bells, slow")
+    path = toml(VARYING.replace("keep_tokens = 1", "token_warmup_step = 0.5"))
+    ended = cli("dataset", "check", path)
+    assert ended.code == 1 and "does not do what the dataset asks for: token_warmup_step ([general])" in ended.out
+    assert "--ignore token_warmup_step" in ended.out
+    assert cli("dataset", "check", path, "--ignore", "token_warmup_step").code == 0
+
+
+REGULARISING = """\
+    [[datasets]]
+    batch_size = 2
+      [[datasets.subsets]]
+      audio_dir = "a"
+      num_repeats = 5
+      [[datasets.subsets]]
+      audio_dir = "b"
+      is_reg = true
+"""
+
+
+def test_songs_for_is_reg_are_shown_as_often_as_the_others(song, toml, cli):
+    for name in ("a/1.wav", "a/2.wav", "b/1.wav", "b/2.wav", "b/3.wav"):
+        song(name, caption="bells")
+    path = toml(REGULARISING)
+    told = json.loads(cli("dataset", "check", path, "--json", "--epochs", 1).out)
+    assert [(p["name"], p["shown"]) for p in told["parts"]] == [("a", 10), ("b", 10)]
+    assert (told["shown"], told["steps"]) == (20, 10)
+    assert "b (is_reg): 3 songs are shown 10 times an epoch, to be as many as the others" in told["notes"]
+    dataset = Dataset.open(path)
+    applied(dataset)
+    applied(dataset)
+    assert [s.repeats for s in dataset.songs] == [5, 5, 4, 3, 3]
+    told = json.loads(cli("dataset", "check", path, "--json", "--epochs", 1, "--ignore", "is_reg").out)
+    assert (told["shown"], told["steps"]) == (13, 7)
 
 
 def test_keep_tokens_alone_asks_for_nothing(song, toml):
     song("a/x.wav", caption="bells")
     path = toml('[[datasets]]\n[[datasets.subsets]]\naudio_dir = "a"\nkeep_tokens = 3')
-    assert without_variants(Dataset.open(path)) == []
+    assert applied(Dataset.open(path)) == []
 
 
 def test_a_song_of_exactly_a_bucket_is_in_it_without_padding(song, tmp_path):

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from acestep_core.parts import EncodedSong, TrainJob
+from acestep_core.parts import EncodedSong, Showing, TrainJob
 from acestep_core.seeds import derived_seed
 from acestep_plugins.backends.pt import rule
 
@@ -47,13 +47,13 @@ class Batches:
     def __init__(self, job: TrainJob):
         settings = job.settings
         self._seed, self._size, self._accumulation = settings.seed, settings.batch_size, settings.accumulation
-        self._order, self._frames = tuple(job.order), tuple(job.frames)
+        self._order, self._frames = tuple(job.order), job.frames
         batches = -(-len(self._order) // self._size)
         self.steps_per_epoch = -(-batches // self._accumulation)
         self._epoch = lru_cache(maxsize=2)(self._shuffled)
 
-    def of_step(self, step: int) -> list[list[int]]:
-        """Indices of the songs of each batch of a step (from 1)."""
+    def of_step(self, step: int) -> list[list[Showing]]:
+        """The songs of each batch of a step (from 1)."""
         epoch, place = divmod(step - 1, self.steps_per_epoch)
         return self._epoch(epoch)[place * self._accumulation :][: self._accumulation]
 
@@ -61,17 +61,17 @@ class Batches:
         """From 1."""
         return (step - 1) // self.steps_per_epoch + 1
 
-    def _shuffled(self, epoch: int) -> list[list[int]]:
+    def _shuffled(self, epoch: int) -> list[list[Showing]]:
         generator = torch.Generator().manual_seed(derived_seed(self._seed, f"epoch {epoch}"))
         places = torch.randperm(len(self._order), generator=generator).tolist()
-        songs = [self._order[p] for p in places]
+        songs = [Showing(self._order[p], epoch + 1, p) for p in places]
         if self._size == 1:
             return [[song] for song in songs]
         span = self._size * _SPAN
         return [b for start in range(0, len(songs), span) for b in self._mixed(songs[start : start + span], generator)]
 
-    def _mixed(self, songs: list[int], generator: torch.Generator) -> list[list[int]]:
-        songs = sorted(songs, key=lambda i: self._frames[i])
+    def _mixed(self, songs: list[Showing], generator: torch.Generator) -> list[list[Showing]]:
+        songs = sorted(songs, key=self._frames)
         batches = [songs[i : i + self._size] for i in range(0, len(songs), self._size)]
         return [batches[p] for p in torch.randperm(len(batches), generator=generator).tolist()]
 

@@ -113,13 +113,13 @@ class _Loop:
         step = self.step + 1
         generator = torch.Generator().manual_seed(derived_seed(self.settings.seed, f"step {step}"))
         songs = self.batches.of_step(step)
-        chosen = [song for batch in songs for song in batch]
+        chosen = [showing.song for batch in songs for showing in batch]
         times = self.job.sampler.sample(rule.stratified(len(chosen), generator)).tolist()
         self.optimizer.zero_grad(set_to_none=True)
         losses, rest = [], iter(times)
         for batch in songs:
             share = self.settings.null_condition
-            items = [drawn(self.dit, self.job.load(i), next(rest), share, generator) for i in batch]
+            items = [drawn(self.dit, self.job.load(s), next(rest), share, generator) for s in batch]
             losses += self._backward(items, len(chosen), generator)
         norm = self._gradient_norm(losses, chosen, step)
         rate = learning_rate(self.settings, step)
@@ -136,7 +136,7 @@ class _Loop:
             self.job.loss(rule.mse, prediction=prediction, target=item.target, t=item.t, batch=item.song)
             for item, prediction in zip(items, predictions(self.dit, items), strict=True)
         ]
-        total = sum(self._weight(i.t) * loss for i, loss in zip(items, losses, strict=True))
+        total = sum(self._weight(i.t) * i.song.weight * loss for i, loss in zip(items, losses, strict=True))
         (total * (self.scale / count)).backward()
         return [loss.item() for loss in losses]
 
@@ -203,7 +203,7 @@ class _Loop:
                 shutil.copy(path, folder / path.name)
 
     def _grid(self) -> dict[str, Any]:
-        songs = [self.job.load(i) for i in range(min(GRID_SONGS, len(self.job.songs)))]
+        songs = [self.job.load_fixed(i) for i in range(min(GRID_SONGS, len(self.job.songs)))]
         with self._looked_at():
             return {"event": "grid", "step": self.step, "loss": grid_loss(self.dit, songs, self.settings.seed)}
 
