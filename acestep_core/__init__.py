@@ -32,6 +32,8 @@ _PUBLIC = {
     "EncodeSettings": "encode_settings",
     "encode": "encoding",
     "process_folder": "preparation",
+    "EstimateSettings": "estimating",
+    "estimate": "estimating",
     "TrainSettings": "train_settings",
     "train": "training",
     "AudioSettings": "audio_format",

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 from acestep_core.answers import Transcript, Value
-from acestep_core.errors import UserError, raise_all
+from acestep_core.errors import FatalError, UserError, raise_all
 from acestep_core.options import as_dict, check_values, option
 
 if TYPE_CHECKING:
     from acestep_core.data import Song
-    from acestep_core.parts import Decoder, Demand, Saving, TrainJob
+    from acestep_core.parts import Decoder, Demand, GradientJob, LayerGradients, Saving, TrainJob
 
 
 class _PluginMeta(ABCMeta):
@@ -251,6 +251,13 @@ class Backend(Plugin):
     def train(self, job: "TrainJob") -> Iterator[Any]:
         """Run a training job, yielding a `Step` per optimizer step, the `Path` of each checkpoint, and dicts to log."""
         raise UserError(f"The backend '{self.name}' cannot train", "use --backend pt")
+
+    def gradients(self, job: "GradientJob") -> "Mapping[str, LayerGradients]":
+        """How large the gradients of the linear layers in the decoder's blocks are, by original name.
+
+        No more than one layer's gradient need be held. Raises `UserError` where a gradient is not finite.
+        """
+        raise FatalError(f"The backend '{self.name}' cannot measure gradients", "use --backend pt")
 
     def write_tiny(self, folder: Path, variant: str) -> int:
         """Write a complete checkpoint with random weights ('turbo' or 'base'); its size in bytes."""

@@ -24,6 +24,7 @@ COMMANDS = {
     "tags": ("tags", "Edit, count and check the tags in captions, with undo."),
     "dataset": ("dataset", "Save, load, check and export datasets."),
     "encode": ("encode", "Turn songs into training data."),
+    "estimate": ("estimate", "Find which layers matter for encoded songs, and share out ranks by it."),
     "train": ("train", "Train an adapter on encoded songs."),
     "generate": ("generate", "Make music, with or without adapters."),
     "adapters": ("adapters", "Show what an adapter file holds, and write it for other programs."),

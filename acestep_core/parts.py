@@ -209,6 +209,26 @@ class TrainJob:
 
 
 @dataclass(frozen=True)
+class GradientJob:
+    """A song, and the (t, seed of the noise) at which the gradients of the training loss are wanted."""
+
+    dit: DitPart
+    song: EncodedSong
+    looks: Sequence[tuple[float, int]]
+    checkpointing: float
+    """Share of the layers computed twice to save memory."""
+
+
+@dataclass(frozen=True)
+class LayerGradients:
+    """Sum of the squared gradient of a layer's weight [outputs, inputs], for each look."""
+
+    inputs: int
+    outputs: int
+    squares: Sequence[float]
+
+
+@dataclass(frozen=True)
 class Step:
     """One optimizer step done; losses are without the weight of `loss_weight`.
 

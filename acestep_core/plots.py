@@ -72,6 +72,32 @@ def draw_runs(runs: Sequence[RunFacts], path: Path) -> None:
     _finish(figure, curves, path)
 
 
+def draw_layers(panels: "Mapping[str, Mapping[str, float]]", path: Path) -> Path:
+    """Heat maps, blocks of the decoder by projections, of values by layer name; the title of each is its key.
+
+    Values of 0 and layers without one stay white. Colours are logarithmic where values span more than a factor of ten.
+    """
+    import numpy as np
+    from matplotlib.colors import LogNorm
+
+    projections = sorted({_place(n)[1] for values in panels.values() for n in values}, key=_projection_order)
+    blocks = 1 + max(_place(n)[0] for values in panels.values() for n in values)
+    figure = _figure(1.5 + 5 * len(panels), max(3.5, 1.8 + 0.22 * blocks))
+    for axes, (title, values) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        grid = np.full((blocks, len(projections)), np.nan)
+        for name, value in values.items():
+            block, projection = _place(name)
+            grid[block, projections.index(projection)] = value if value > 0 else np.nan
+        shown = grid[~np.isnan(grid)]
+        norm = LogNorm() if len(shown) and shown.max() > 10 * shown.min() else None
+        drawn = axes.imshow(grid, aspect="auto", cmap="viridis", norm=norm, interpolation="nearest")
+        axes.set_xticks(range(len(projections)), projections, rotation=60, ha="right", fontsize=8)
+        axes.set(title=_literal(title), ylabel="block")
+        axes.yaxis.get_major_locator().set_params(integer=True)
+        figure.colorbar(drawn, ax=axes, pad=0.02)
+    return _save(figure, path)
+
+
 def draw_sound(wave: "np.ndarray", path: Path, title: str = "", rate_hz: int = RATE_HZ) -> Path:
     """Waveform and spectrogram of a wave [channels, S] of any length."""
     import numpy as np
@@ -91,6 +117,17 @@ def draw_sound(wave: "np.ndarray", path: Path, title: str = "", rate_hz: int = R
     bottom.set_yticks(_TICKS_HZ, [f"{hz:g}" if hz < 1000 else f"{hz / 1000:g}k" for hz in _TICKS_HZ])
     figure.colorbar(drawn, ax=bottom, label="level in dBFS", pad=0.01)
     return _save(figure, path)
+
+
+def _place(layer: str) -> tuple[int, str]:
+    """(3, "self_attn.q_proj") of layers.3.self_attn.q_proj."""
+    _, block, projection = layer.split(".", 2)
+    return int(block), projection
+
+
+def _projection_order(projection: str) -> tuple[int, str]:
+    kinds = ("self_attn.", "cross_attn.", "mlp.")
+    return next((i for i, kind in enumerate(kinds) if projection.startswith(kind)), len(kinds)), projection
 
 
 def _panels() -> tuple[Any, Any]:

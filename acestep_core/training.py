@@ -71,7 +71,7 @@ def train(
     rate = made_adapter.learning_rate
     settings = resolved(settings or TrainSettings(), shown=len(songs.order), rate=rate, **facts)
     settings = _lengthened(Run(Path(out)), settings) if extend else settings
-    notes = _check_model(encoded, model)
+    notes = check_model(encoded, model)
     names = {"adapters": adapter, "samplers": sampler}
     record = _record(settings, made_adapter, made_sampler, model, encoded, names, plugins)
     run = Run.open(Path(out), record, _SAME, longer=extend)
@@ -226,8 +226,11 @@ def _driven(model: Model, job: TrainJob, observers: Observers, resumed: int, on_
     return last
 
 
-def _check_model(encoded: EncodedSet, model: Model) -> list[str]:
-    """Notes on songs that others encoded; who made them cannot be read there, so they are held against the model."""
+def check_model(encoded: EncodedSet, model: Model) -> list[str]:
+    """Raise `UserError` unless the songs were encoded with this model, and nothing is on it.
+
+    Gives notes on songs that others encoded; who made them cannot be read there, so they are held against the model.
+    """
     if list(model.adapters):
         raise UserError("Adapters are on the model, and would be trained upon", "take them off: model.adapters.clear()")
     if encoded.foreign:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from acestep_core.api import Adapter
 from acestep_core.commands.choices import (
     PluginName,
     chosen_options,
@@ -23,11 +24,13 @@ from acestep_core.console import print_json, sparkline
 from acestep_core.hooks import STEPS
 from acestep_core.optimizers import check_optimizer
 from acestep_core.parts import TrainJob
+from acestep_core.ranks import check_takes_ranks, load_ranks
 from acestep_core.registry import registry
 from acestep_core.train_settings import TrainSettings
 from acestep_core.training import TrainResult, train
 
 STOPPED = 130  # as a shell reports a program ended by Ctrl-C
+_MOST_SHOWN = 8  # values of an option
 PROGRESS = "progress@acestep-core"
 HOOKS = ("acestep_train_start", "acestep_train_step", "acestep_validation", "acestep_checkpoint", "acestep_train_end",
          *STEPS)  # fmt: skip
@@ -41,6 +44,8 @@ HOOKS = ("acestep_train_start", "acestep_train_step", "acestep_validation", "ace
 @click.option("--sampler", default="logit_normal", show_default=True, type=PluginName("samplers"), metavar="NAME",
               help="Timestep sampler plugin: logit_normal, turbo_steps, uniform, adaptive or another.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), default=Path("run"), show_default=True)
+@click.option("--ranks", "ranks_file", type=click.Path(path_type=Path), metavar="FILE",
+              help="Layers and their ranks for a LoRA, which `estimate` wrote.")  # fmt: skip
 @click.option("--extend", is_flag=True, help="Go on with the run in --out, even a finished one, for more steps.")
 @settings_options(TrainSettings)
 @plugin_choices
@@ -49,8 +54,8 @@ HOOKS = ("acestep_train_start", "acestep_train_step", "acestep_validation", "ace
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 @click.pass_obj
 def command(config: dict[str, Any], encoded: Path, model: Path, variant: str | None, backend: str, adapter: str,
-            sampler: str, out: Path, extend: bool, pairs: tuple[str, ...], extensions: tuple[str, ...], progress: bool,
-            as_json: bool, **given: Any) -> None:  # fmt: skip
+            sampler: str, out: Path, ranks_file: Path | None, extend: bool, pairs: tuple[str, ...],
+            extensions: tuple[str, ...], progress: bool, as_json: bool, **given: Any) -> None:  # fmt: skip
     """Train an adapter on the songs in ENCODED into the run folder --out.
 
     ENCODED is what `encode` made, or a folder of .pt files that the reference or Side-Step preprocessed.
@@ -67,7 +72,11 @@ def command(config: dict[str, Any], encoded: Path, model: Path, variant: str | N
     extended = {name: options.pop(table) for table, (_, name) in heard.items()}
     settings = made(TrainSettings, given)
     check_optimizer(settings.optimizer)
+    if ranks_file is not None:
+        check_takes_ranks(adapter, registry().load("adapters", adapter), options["adapter"])
     opened = open_model(model, variant, backend, options["backend"])
+    if ranks_file is not None:
+        options["adapter"] |= load_ranks(ranks_file, opened.hashes["dit"])
     chosen_ones = {"adapter": adapter, "sampler": sampler, "options": options}
     result = run(encoded, opened, out, settings, extended, extend=extend, **chosen_ones)
     report(result, as_json)
@@ -87,13 +96,22 @@ def run(
     def start(job: TrainJob) -> None:
         resumed = int(job.resume_from.name.removeprefix("step-")) if job.resume_from else 0
         click.echo(f"{'Going on after step ' + str(resumed) if resumed else 'Training'}: {_songs(job)}, "
-                   f"{job.steps} steps, {job.adapter!r}, {job.sampler!r}", err=True)  # fmt: skip
+                   f"{job.steps} steps, {_made(job.adapter)}, {job.sampler!r}", err=True)  # fmt: skip
         click.echo(_validated(job), err=True)
         for note in job.notes:
             click.echo(f"note: {note}", err=True)
 
     with taking_part({PROGRESS: {}} if extensions is None else extensions, HOOKS, "train"):
         return train(encoded, model, out=out, settings=settings, on_start=start, **rest)
+
+
+def _made(adapter: Adapter) -> str:
+    """As it shows itself, but without the hundreds of layers and ranks of a file."""
+    long = {k: v for k, v in adapter.options().items() if isinstance(v, list) and len(v) > _MOST_SHOWN}
+    text = repr(adapter)
+    for key, values in long.items():
+        text = text.replace(f"{key}={values!r}", f"{key}=[{len(values)} of them]")
+    return text
 
 
 def _songs(job: TrainJob) -> str:

@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
-from acestep_core import Backend, UserError, hookimpl, option
+from acestep_core import Backend, FatalError, UserError, hookimpl, option
 from acestep_core.parts import Demand, Saving
 
 # Where bitsandbytes is installed, diffusers and peft import it, and on some CPUs it warns of a 4-bit kernel that
@@ -152,6 +152,13 @@ class PyTorch(Backend):
         from acestep_plugins.backends.pt.train import train
 
         return train(job)
+
+    def gradients(self, job: Any) -> Any:
+        if self.compile:
+            raise FatalError("compile=true is for generation: gradients come without it", "leave out backend.compile")
+        from acestep_plugins.backends.pt.gradients import gradients
+
+        return gradients(job)
 
     def _quiet(self) -> None:
         from acestep_plugins.backends.pt.quiet import quiet

@@ -22,7 +22,7 @@ from acestep_plugins.backends.pt.ema import Average, looked_at
 from acestep_plugins.backends.pt.validation import grid_loss, validation
 
 # float16 gradients of a mean over thousands of frames underflow; bfloat16 and float32 need no scaling.
-_LOSS_SCALE = {"float16": 1024.0}
+LOSS_SCALE = {"float16": 1024.0}
 GRID_SONGS = 8
 
 
@@ -71,7 +71,7 @@ class _Loop:
             raise
         self.average = Average(self.parameters, self.settings.ema) if self.settings.ema else None
         self.batches = Batches(job)
-        self.scale = _LOSS_SCALE.get(job.dit.dtype_name, 1.0)
+        self.scale = LOSS_SCALE.get(job.dit.dtype_name, 1.0)
         self.step = self.saved = 0
         self.saved_at = time.monotonic()
         self.updating = False
