@@ -26,6 +26,7 @@ COMMANDS = {
     "encode": ("encode", "Turn songs into training data."),
     "estimate": ("estimate", "Find which layers matter for encoded songs, and share out ranks by it."),
     "train": ("train", "Train an adapter on encoded songs."),
+    "config": ("config", "Write, check, explain and compare run files, a training in one TOML."),
     "generate": ("generate", "Make music, with or without adapters."),
     "adapters": ("adapters", "Show what an adapter file holds, and write it for other programs."),
     "codes": ("codes", "Turn audio into the model's codes, and codes into audio."),

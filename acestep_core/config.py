@@ -18,14 +18,25 @@ def load_config(path: str | Path | None = None) -> dict[str, Any]:
     chosen = Path(path) if path else Path(FILE)
     if not path and not chosen.exists():
         return {}
+    try:
+        return parse_toml(chosen.read_text(encoding="utf-8-sig"), chosen)
+    except OSError as e:
+        raise UserError(f"Cannot read the settings file {chosen} ({e.strerror})", "check its path") from e
+    except UnicodeDecodeError as e:
+        raise UserError(f"{chosen} is no valid TOML ({e})", "correct it") from e
+
+
+def parse_toml(text: str, path: Path) -> dict[str, Any]:
+    """The content of a TOML file; what stands there twice is told with both lines."""
     import tomllib  # here because most commands run without a settings file
 
     try:
-        return tomllib.loads(chosen.read_text(encoding="utf-8-sig"))
-    except OSError as e:
-        raise UserError(f"Cannot read the settings file {chosen} ({e.strerror})", "check its path") from e
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise UserError(f"{chosen} is no valid TOML ({e})", "correct it") from e
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as e:
+        from acestep_core.kohya.positions import said_twice
+
+        again = [f"'{name}' of line {first} stands again in line {line}" for name, line, first in said_twice(text)]
+        raise UserError(f"{path} is no valid TOML ({'; '.join(again) or e})", "correct it") from None
 
 
 def plugin_options(config: Mapping[str, Any], kind: str, name: str) -> dict[str, Any]:

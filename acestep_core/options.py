@@ -83,7 +83,7 @@ def parse_options(cls: type, given: Mapping[str, Any], owner: str) -> tuple[dict
             errors.append(UserError(f"{owner} has no option '{key}'", nearest(name, declared)))
             continue
         try:
-            values[name] = _checked(declared[name], raw)
+            values[name] = checked_value(declared[name], raw)
         except ValueError as e:
             errors.append(UserError(f"{owner}: option '{name}' {e}"))
     tried = {key.replace("-", "_") for key in given}
@@ -100,7 +100,7 @@ def check_values(thing: Any, owner: str) -> list[UserError]:
     errors = []
     for o in options_of(type(thing)).values():
         try:
-            object.__setattr__(thing, o.name, _checked(o, getattr(thing, o.name)))
+            object.__setattr__(thing, o.name, checked_value(o, getattr(thing, o.name)))
         except ValueError as e:
             errors.append(UserError(f"{owner}: option '{o.name}' {e}"))
     return errors
@@ -164,7 +164,8 @@ def _plain_name(hint: Any) -> str:
     return getattr(hint, "__name__", str(hint)).lower()
 
 
-def _checked(o: Option, raw: Any) -> Any:
+def checked_value(o: Option, raw: Any) -> Any:
+    """The value in its declared type. Raises `ValueError` that says what it must be."""
     if raw is None or (isinstance(raw, str) and raw.lower() == "none" and _optional(o.type)):
         if _optional(o.type):
             return None

@@ -76,7 +76,7 @@ def resolved(
     Raises `UserError` telling everything that is wrong, a missing package included. Loads nothing.
     """
     raise_all(check_values(settings, "train"), "The settings")
-    raise_all(_contradictions(settings, held_out), "The settings")
+    raise_all(contradictions(settings, held_out), "The settings")
     check_optimizer(settings.optimizer)
     optimizer = OPTIMIZERS[settings.optimizer]
     steps = planned_steps(shown, settings)
@@ -98,7 +98,8 @@ def resolved(
     )
 
 
-def _contradictions(s: TrainSettings, held_out: bool) -> list[UserError]:
+def contradictions(s: TrainSettings, held_out: bool) -> list[UserError]:
+    """Settings that cannot be meant together."""
     optimizer, validated = OPTIMIZERS[s.optimizer], held_out and s.validate_every > 0
     own_rate = optimizer.finds_rate and s.learning_rate is not None
     needs = "hold songs out (dataset save --validation 0.1) and give --validate-every"

@@ -79,12 +79,17 @@ def made_task(name: str | None, given: Mapping[str, Any]) -> Task:
     return made(kind, {**given, **codes})
 
 
-def plugin_choices(command: Any) -> Any:
-    """Adds -o KEY=VALUE and --plugin FILE.py."""
-    command = click.option(
+def plugin_files(command: Any) -> Any:
+    """Adds --plugin FILE.py."""
+    return click.option(
         "--plugin", "files", multiple=True, type=click.Path(path_type=Path), is_eager=True,
         help="A Python file with plugins, for this command only.", callback=_add_files, expose_value=False,
     )(command)  # fmt: skip
+
+
+def plugin_choices(command: Any) -> Any:
+    """Adds -o KEY=VALUE and --plugin FILE.py."""
+    command = plugin_files(command)
     return click.option(
         "-o", "--option", "pairs", multiple=True, metavar="KEY=VALUE",
         help="Option of a chosen plugin, such as rank=32 or adapter.rank=32. See: plugins show.",

@@ -20,30 +20,34 @@ from acestep_core.commands.choices import (
     settings_options,
     taking_part,
 )
+from acestep_core.commands.run_files import RunFileCommand, one_length, remarks, run_file_choice
 from acestep_core.console import print_json, sparkline
 from acestep_core.hooks import STEPS
 from acestep_core.optimizers import check_optimizer
 from acestep_core.parts import TrainJob
 from acestep_core.ranks import check_takes_ranks, load_ranks
 from acestep_core.registry import registry
+from acestep_core.run_file.places import OUT, PLUGINS
 from acestep_core.train_settings import TrainSettings
 from acestep_core.training import TrainResult, train
 
 STOPPED = 130  # as a shell reports a program ended by Ctrl-C
 _MOST_SHOWN = 8  # values of an option
 PROGRESS = "progress@acestep-core"
+ADAPTER, SAMPLER = (PLUGINS[section][1] for section in ("adapter", "sampler"))
 HOOKS = ("acestep_train_start", "acestep_train_step", "acestep_validation", "acestep_checkpoint", "acestep_train_end",
          *STEPS)  # fmt: skip
 
 
-@click.command("train")
+@click.command("train", cls=RunFileCommand)
 @click.argument("encoded", type=click.Path(path_type=Path))
+@run_file_choice
 @model_choices
-@click.option("--adapter", default="lokr", show_default=True, type=PluginName("adapters"), metavar="NAME",
+@click.option("--adapter", default=ADAPTER, show_default=True, type=PluginName("adapters"), metavar="NAME",
               help="Adapter plugin: lora, lokr, loha, oft or any installed one.")  # fmt: skip
-@click.option("--sampler", default="logit_normal", show_default=True, type=PluginName("samplers"), metavar="NAME",
+@click.option("--sampler", default=SAMPLER, show_default=True, type=PluginName("samplers"), metavar="NAME",
               help="Timestep sampler plugin: logit_normal, turbo_steps, uniform, adaptive or another.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), default=Path("run"), show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=OUT, show_default=True)
 @click.option("--ranks", "ranks_file", type=click.Path(path_type=Path), metavar="FILE",
               help="Layers and their ranks for a LoRA, which `estimate` wrote.")  # fmt: skip
 @click.option("--extend", is_flag=True, help="Go on with the run in --out, even a finished one, for more steps.")
@@ -52,8 +56,8 @@ HOOKS = ("acestep_train_start", "acestep_train_step", "acestep_validation", "ace
 @extension_choice
 @click.option("--progress/--no-progress", default=True, help="Show how far it is.  [default: progress]")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
-@click.pass_obj
-def command(config: dict[str, Any], encoded: Path, model: Path, variant: str | None, backend: str, adapter: str,
+@click.pass_context
+def command(ctx: click.Context, encoded: Path, model: Path, variant: str | None, backend: str, adapter: str,
             sampler: str, out: Path, ranks_file: Path | None, extend: bool, pairs: tuple[str, ...],
             extensions: tuple[str, ...], progress: bool, as_json: bool, **given: Any) -> None:  # fmt: skip
     """Train an adapter on the songs in ENCODED into the run folder --out.
@@ -63,14 +67,18 @@ def command(config: dict[str, Any], encoded: Path, model: Path, variant: str | N
     Ctrl-C saves a checkpoint and ends with code 130. The same command goes on with an unfinished run, exactly where
     its last checkpoint stands; with other settings it refuses. --extend makes a run longer: the rates from there on are
     those of a run of the new length with the old warm-up.
+
+    --config takes all of this from a file, the run.toml of another run included; what is typed here wins.
     """
+    for remark in remarks(ctx, {"backend": backend, "adapter": adapter, "sampler": sampler}):
+        click.echo(f"note: {remark}", err=True)
     chosen = {"backend": ("backends", backend), "adapter": ("adapters", adapter), "sampler": ("samplers", sampler)}
     if progress and "progress" not in {name.partition("@")[0] for name in extensions}:
         extensions = (PROGRESS, *extensions)
     heard = extension_tables(extensions, chosen)
-    options = chosen_options(pairs, config, registry(), chosen | heard)
+    options = chosen_options(pairs, ctx.obj, registry(), chosen | heard)
     extended = {name: options.pop(table) for table, (_, name) in heard.items()}
-    settings = made(TrainSettings, given)
+    settings = made(TrainSettings, one_length(ctx, given))
     check_optimizer(settings.optimizer)
     if ranks_file is not None:
         check_takes_ranks(adapter, registry().load("adapters", adapter), options["adapter"])
