@@ -1,36 +1,22 @@
-"""Whether a model fits this machine's device, roughly: its weights as they are loaded there, and room to work."""
+"""Whether a model fits this machine's device, as `models plan` reckons it for a clip of a minute."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from acestep_core.checkpoint import Checkpoint
+from acestep_core.errors import UserError
+from acestep_core.planning import plan
+from acestep_core.registry import Registry
 
-# What a clip needs besides the weights; the reference reckons 0.3 to 1.0 GB per clip and 0.5 GB for safety.
-WORKING_BYTES = 1_500_000_000
-
-
-@dataclass(frozen=True)
-class Device:
-    name: str
-    free_bytes: int
-    bytes_per_parameter: int
+SECONDS = 60.0
 
 
-def this_device() -> Device:
-    """The device that generation takes by itself, and what is free on it now."""
-    import torch
+def fits(checkpoint: Checkpoint, backend: str, plugins: Registry, budget: int | None = None) -> str:
+    """'yes' if all parts fit together, else how it runs: 'in turn', '8 bits', or both; 'no' if it does not.
 
-    if torch.cuda.is_available():
-        return Device(torch.cuda.get_device_name(), torch.cuda.mem_get_info()[0], 2)
-    if torch.xpu.is_available():
-        return Device(torch.xpu.get_device_name(), torch.xpu.mem_get_info()[0], 2)
-    import psutil
-
-    name = "Apple GPU" if torch.backends.mps.is_available() else "CPU"
-    return Device(name, psutil.virtual_memory().available, 4)
-
-
-def fits(parameters: Sequence[int], device: Device) -> str:
-    """'yes' if parts of so many parameters fit together, 'in turn' if the largest does alone, or else 'no'."""
-    needed = [n * device.bytes_per_parameter for n in parameters]
-    if sum(needed) + WORKING_BYTES <= device.free_bytes:
-        return "yes"
-    return "in turn" if max(needed, default=0) + WORKING_BYTES <= device.free_bytes else "no"
+    `budget` are the bytes there are; what is free here now unless given.
+    """
+    try:
+        found = plan(checkpoint, backend, {}, plugins, budget=budget, seconds=SECONDS)
+    except UserError:
+        return "no"
+    small = found.options.get("quantization", "none") != "none"
+    ways = [*["in turn"] * found.one_at_a_time, *["8 bits"] * small]
+    return ", ".join(ways) or "yes"

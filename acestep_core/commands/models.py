@@ -9,13 +9,14 @@ from acestep_core.checkpoint import TEXT, VAE, open_checkpoint
 from acestep_core.commands.downloading import FOLDER, FOLDER_ENV, download_command
 from acestep_core.commands.models_plan import plan_command
 from acestep_core.console import print_json, table
-from acestep_core.fitting import Device, fits, this_device
+from acestep_core.fitting import fits
 from acestep_core.hub.catalogue import PARTS
 from acestep_core.hub.record import read_record
 from acestep_core.installed import Installed, installed
 from acestep_core.registry import registry
 
 MODEL = PARTS["acestep-v15-turbo"]
+BACKEND = "pt"  # whose memory "fits" is about
 
 
 @click.group("models")
@@ -34,33 +35,36 @@ command.add_command(plan_command)
 def list_command(folder: Path, available: bool, as_json: bool) -> None:
     """What FOLDER holds, whether it is all there, and whether it fits this device.
 
-    FOLDER is 'models', or what ACESTEP_CHECKPOINTS_DIR says. Fits: yes; in turn (one part at a time); or no.
+    FOLDER is 'models', or what ACESTEP_CHECKPOINTS_DIR says. Fits: yes; in turn (one part at a time),
+    with 8 bits, or no.
     """
     if available:
         _available(folder, as_json)
         return
     found = installed(folder)
-    device = this_device()
-    shared = [p.parameters for p in found if p.name in (VAE, TEXT)]
-    rows = [_facts(p, device, shared) for p in found]
+    backend = registry().make("backends", BACKEND)
+    device, free = backend.settings().get("device", BACKEND), backend.room()
+    whole = {VAE, TEXT} <= {p.name for p in found if not p.problems}
+    rows = [_facts(p, folder, whole) for p in found]
     if as_json:
         models, parts = ([r for r in rows if (r["kind"] == "model") is wanted] for wanted in (True, False))
-        print_json({"folder": folder, "device": device.name, "free_bytes": device.free_bytes, "models": models,
-                    "parts": parts})  # fmt: skip
+        print_json({"folder": folder, "device": device, "free_bytes": free, "models": models, "parts": parts})
         return
     table(("name", "what", "variant", "parameters", "on disk", "fits", "state"), [
         (r["name"], r["kind"], r["variant"], f"{r['parameters'] / 1e6:.1f} M", _gb(r["bytes"]), r["fits"],
          "; ".join(r["problems"]) or "complete") for r in rows
     ], right=("parameters", "on disk"))  # fmt: skip
-    click.echo(f"{device.name}: {_gb(device.free_bytes)} of memory free")
+    if free is not None:
+        click.echo(f"{device}: {_gb(free)} of memory free")
     names, kinds = {p.name for p in found}, {p.kind for p in found}
     for lacking in [*[PARTS[n] for n in (VAE, TEXT) if n not in names], *[MODEL] * ("model" not in kinds)]:
         click.echo(f"no {lacking.kind}: acestep-core models download {lacking.name} --to {folder}")
 
 
-def _facts(part: Installed, device: Device, shared: list[int]) -> dict[str, Any]:
+def _facts(part: Installed, folder: Path, whole: bool) -> dict[str, Any]:
+    """A model's place on the device can be told when the parts that it shares are there."""
     record = read_record(part.folder)
-    counted = [part.parameters, *shared] if part.kind == "model" else [part.parameters]
+    told = whole and part.kind == "model" and not part.problems
     return {
         "name": part.name,
         "folder": str(part.folder),
@@ -70,7 +74,7 @@ def _facts(part: Installed, device: Device, shared: list[int]) -> dict[str, Any]
         "bytes": part.size,
         "complete": not part.problems,
         "problems": list(part.problems),
-        "fits": None if part.problems else fits(counted, device),
+        "fits": fits(open_checkpoint(folder, part.folder.name), BACKEND, registry()) if told else None,
         "repository": record.repo if record else None,
         "revision": record.revision if record else None,
         "licence": record.licence if record else None,

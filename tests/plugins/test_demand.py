@@ -10,6 +10,7 @@ import pytest
 
 from acestep_core import UserError, load_backend
 from acestep_core.checkpoint import open_checkpoint
+from acestep_core.fitting import fits
 from acestep_core.planning import plan
 from acestep_core.registry import registry
 
@@ -57,6 +58,20 @@ def test_every_usual_card_has_a_plan_or_a_reason(released):
         assert (found.options["quantization"], found.options["held"]) == wanted
         assert found.peak <= found.budget and found.longest_s >= 240 and found.most >= 1
         assert found.options["dtype"] == "bfloat16" and ("quantize" in found.note) == (wanted[0] == "int8")
+
+
+def test_fits_says_what_the_plan_does(released):
+    size, checkpoint = released
+    fitting = {g: fits(checkpoint, "pt", registry(), round(g * 1e9)) for g in (2, *TIERS)}
+    assert fitting[2] == "no" and fitting[24] == "yes"
+    for gigabytes, answer in fitting.items():
+        try:
+            found = planned(checkpoint, gigabytes, seconds=60.0)
+        except UserError:
+            assert answer == "no"
+        else:
+            assert ("in turn" in answer, "8 bits" in answer) == (
+                found.one_at_a_time, found.options["quantization"] != "none")  # fmt: skip
 
 
 def test_more_memory_never_makes_a_plan_worse(released):
