@@ -1,7 +1,7 @@
 """A finished clip, and the record beside it that says all of what made it."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,11 +43,17 @@ def record_of(
     return {
         "options": {k: dict(v) for k, v in options.items() if v},
         "adapters": [{"path": str(a.path), "scale": a.scale, "hash": adapter_hash(a.path)} for a in adapters],
-        "sources": {str(p): content_id(p) for r in requests for p in (r.timbre, getattr(r.task, "source", None)) if p},
+        "sources": {str(p): content_id(p) for p in sounds_of(requests)},
         "model": {"folder": model.info.folder.name, "variant": model.info.variant, "hashes": model.hashes},
         "plugins": used_plugins(requests, plugins),
         "versions": versions(),
     }
+
+
+def sounds_of(requests: Sequence[GenerateRequest]) -> Iterator[Path]:
+    """The files that clips are made of."""
+    for request in requests:
+        yield from (p for p in (request.timbre, getattr(request.task, "source", None)) if p)
 
 
 def request_record(request: GenerateRequest) -> dict[str, Any]:

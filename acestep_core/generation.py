@@ -16,7 +16,6 @@ from acestep_core.parts import HOP, MIN_FRAMES
 from acestep_core.provenance import backend_record
 from acestep_core.registry import Registry, registry
 from acestep_core.request import GenerateRequest, resolve, times_of
-from acestep_core.schedule import from_level
 from acestep_core.seeds import derived_seed
 from acestep_core.source import SourceSong, context_of, fitted, frames_for, inside_of, read_source, read_timbre
 from acestep_core.tasks import Cover, Repaint
@@ -148,7 +147,7 @@ def _group(
 ) -> Iterator[Event]:
     latents, how = yield from _denoised(model, items, adapters, plugins, preview_every)
     shared = record_of(model, [item.request for item in items], options, how.adapters, plugins)
-    mates = [request_record(item.request) for item in items] if len(items) > 1 else []
+    asked = [request_record(item.request) for item in items]
     for place, (item, made) in enumerate(zip(items, latents, strict=True)):
         try:
             if isinstance(made, Exception):
@@ -159,8 +158,8 @@ def _group(
             continue
         wave, level_notes = finished(wave, item.request, item.song)
         backend = backend_record(model.backend) | how.made_by
-        record = {"request": request_record(item.request), "schedule": item.times, **shared, "backend": backend}
-        record |= {"batch": {"requests": mates, "place": place, "at_once": how.at_once}} if mates else {}
+        record = {"request": asked[place], "schedule": item.times, **shared, "backend": backend}
+        record |= {"batch": {"requests": asked, "place": place, "at_once": how.at_once}} if len(asked) > 1 else {}
         notes = [*item.words.notes, *how.notes, *level_notes, *model.notes()]
         yield Made(item.index, Clip(wave, record | {"audio": audio_record(wave), "notes": notes}), item.request)
 
@@ -200,8 +199,6 @@ def _course(model: Model, item: _Item, prepared: PreparedOnce) -> Course:
     for condition, context in zip(conditions(model, item.words, item.timbre), contexts, strict=False):
         null = prepared.null(len(condition)) if request.guidance != 1 else None
         heard.append(Heard(prepared.condition(condition), context, null))
-    if isinstance(task, Cover) and task.cover_noise:
-        times = item.times = from_level(times, 1 - task.cover_noise)
     kept = None
     if isinstance(task, Repaint):
         inside = inside_of(item.song.region, frames)[:, None].astype("float32")

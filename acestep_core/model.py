@@ -58,17 +58,12 @@ class Model:
         if name not in self._loaded:
             if self.one_at_a_time:
                 self.release()
-            self._loaded[name] = self._load(name)
+            self._loaded[name] = self._tried(name, lambda: self.backend.load(name, self.checkpoint.part(name)))
         return self._loaded[name]
 
     def working(self, name: str, work: Callable[[Any], T]) -> T:
         """What `work` makes with a part. Where memory is short it is tried again without the other parts."""
-        try:
-            return work(self.part(name))
-        except OutOfMemory as e:
-            if not self.alone(name, e):
-                raise
-        return work(self.part(name))
+        return self._tried(name, lambda: work(self.part(name)))
 
     def alone(self, name: str, short: OutOfMemory) -> bool:
         """Let go of every other part; False if there is none."""
@@ -93,13 +88,13 @@ class Model:
             self.adapters.forget()
         self.backend.release()
 
-    def _load(self, name: str) -> Any:
+    def _tried(self, name: str, work: Callable[[], T]) -> T:
         try:
-            return self.backend.load(name, self.checkpoint.part(name))
+            return work()
         except OutOfMemory as e:
             if not self.alone(name, e):
                 raise
-        return self.backend.load(name, self.checkpoint.part(name))
+        return work()
 
     def _hear(self, part: Any) -> None:
         notes = getattr(part, "notes", None)

@@ -135,13 +135,18 @@ def _reference_problems(request: GenerateRequest, info: ModelInfo) -> Iterator[U
 def times_of(
     request: GenerateRequest, info: ModelInfo, plugins: Registry, options: Mapping[str, Any] | None
 ) -> list[float]:
-    """The schedule of a resolved request, whole: a run that starts from a noisy song uses its end."""
+    """The schedule of a resolved request; of a run that starts from a noisy song, what is left of it."""
     times = _times(request, plugins, options)
     if request.reference_mode and request.timesteps and info.turbo:
         times = snapped(times)
     check_schedule(times, may_repeat=request.reference_mode)
     _check_reached(request, times)
-    return times
+    noise = _cover_noise(request)
+    return from_level(times, 1 - noise) if noise else times
+
+
+def _cover_noise(request: GenerateRequest) -> float:
+    return request.task.cover_noise if isinstance(request.task, Cover) else 0.0
 
 
 def _check_reached(request: GenerateRequest, times: list[float]) -> None:
@@ -150,7 +155,7 @@ def _check_reached(request: GenerateRequest, times: list[float]) -> None:
     if request.guidance != 1 and not any(first <= t <= last for t in times[:-1]):
         hint = "widen them, or give --guidance 1"
         raise UserError(f"No timestep lies from --guidance-start {first:g} to --guidance-end {last:g}", hint)
-    noise = request.task.cover_noise if isinstance(request.task, Cover) else 0.0
+    noise = _cover_noise(request)
     if noise and from_level(times, 1 - noise)[0] == 1:
         least = 1 - (times[0] + times[1]) / 2
         raise UserError(

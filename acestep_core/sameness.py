@@ -1,21 +1,19 @@
 """Whether what a record says can be made again: nothing in it may be of no effect, and nothing may go unnoticed."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from acestep_core.audio import RATE_HZ
-from acestep_core.clip import adapter_hash, request_record
+from acestep_core.clip import adapter_hash, request_record, sounds_of
 from acestep_core.errors import UserError
 from acestep_core.files import content_id
 from acestep_core.model import Model
 from acestep_core.options import options_of, parse_options
 from acestep_core.provenance import backend_record, used_plugins, versions
 from acestep_core.registry import Registry
-from acestep_core.request import GenerateRequest, resolve, times_of
-from acestep_core.schedule import from_level
-from acestep_core.tasks import Cover
+from acestep_core.request import resolve, times_of
 
 if TYPE_CHECKING:
     from acestep_core.record import Record
@@ -59,7 +57,7 @@ def file_problems(record: "Record", model: Model) -> Iterator[UserError]:
             yield UserError(f"the sound {path} is gone", "put it back")
         elif content_id(Path(path)) != wanted_id:
             yield UserError(f"the sound {path} has changed", "put the old one back")
-    heard = {str(p) for r in _requests(record) for p in (r.timbre, getattr(r.task, "source", None)) if p}
+    heard = {str(p) for p in sounds_of(record.batch)}
     for path in sorted(heard - record.content.get("sources", {}).keys()):
         yield UserError(f"the sound {path} is not the one that was heard", _CORRECT)
 
@@ -68,13 +66,11 @@ def contradictions(record: "Record", model: Model, plugins: Registry) -> Iterato
     """What the record says that does not follow from what it asks for: somebody has changed it."""
     content = record.content
     recorded = content.get("batch", {}).get("requests") or [content["request"]]
-    for request, said in zip(_requests(record), recorded, strict=True):
+    for request, said in zip(record.batch, recorded, strict=True):
         follows = _plain(request_record(resolve(request, model.info)))
         yield from _differing(said, follows, "request")
     resolved = resolve(record.request, model.info)
     times = times_of(resolved, model.info, plugins, record.options.get("schedule"))
-    if isinstance(resolved.task, Cover) and resolved.task.cover_noise:
-        times = from_level(times, 1 - resolved.task.cover_noise)
     if content.get("schedule") != times:
         yield UserError(f"schedule is {content.get('schedule')}, the request leads to {times}", _CORRECT)
     if content["audio"].get("rate_hz") != RATE_HZ:
@@ -107,10 +103,6 @@ def differences(record: "Record", made: Mapping[str, Any]) -> list[str]:
     if record.content.get("notes", []) != made["notes"]:
         lines.append("the warnings are others")
     return lines
-
-
-def _requests(record: "Record") -> Sequence[GenerateRequest]:
-    return record.batch
 
 
 def _differing(said: Mapping[str, Any], follows: Mapping[str, Any], where: str) -> Iterator[UserError]:

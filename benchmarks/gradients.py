@@ -11,20 +11,9 @@ import resource
 import subprocess
 import sys
 
+from step import CONDITION, CONFIG, FRAMES
+
 TARGET = 0.6
-CONFIG = {
-    "hidden_size": 2048,
-    "intermediate_size": 6144,
-    "num_hidden_layers": 4,
-    "num_attention_heads": 16,
-    "num_key_value_heads": 8,
-    "head_dim": 128,
-    "in_channels": 192,
-    "audio_acoustic_hidden_dim": 64,
-    "patch_size": 2,
-    "sliding_window": 128,
-}
-FRAMES, CONDITION = 1500, 300
 
 
 def main() -> None:

@@ -110,22 +110,21 @@ txt_choice = click.option(
 )  # fmt: skip
 
 
+def variant_choices(command: Any) -> Any:
+    """Adds --variant and --backend."""
+    command = click.option(
+        "--backend", default="pt", show_default=True, type=PluginName("backends"), metavar="NAME",
+        help="Backend plugin that runs the model.",
+    )(command)  # fmt: skip
+    return click.option("--variant", help="Which model, when the folder holds several.")(command)
+
+
 def model_choices(command: Any) -> Any:
     """Adds --model, --variant and --backend."""
-    for added in (
-        click.option(
-            "--backend",
-            default="pt",
-            show_default=True,
-            type=PluginName("backends"),
-            metavar="NAME",
-            help="Backend plugin that runs the model.",
-        ),  # fmt: skip
-        click.option("--variant", help="Which model, when the folder holds several."),
-        click.option("--model", type=click.Path(path_type=Path), required=True, help="Folder with the checkpoints."),
-    ):
-        command = added(command)
-    return command
+    folder = click.option(
+        "--model", type=click.Path(path_type=Path), required=True, help="Folder with the checkpoints."
+    )  # fmt: skip
+    return folder(variant_choices(command))
 
 
 def chosen_options(

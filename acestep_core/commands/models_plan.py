@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from acestep_core.checkpoint import open_checkpoint
-from acestep_core.commands.choices import PluginName, chosen_options, plugin_choices
+from acestep_core.commands.choices import chosen_options, plugin_choices, variant_choices
 from acestep_core.console import print_json, table
 from acestep_core.planning import RESERVE, Plan, command_line, gigabytes, plan
 from acestep_core.registry import registry
@@ -25,15 +25,7 @@ from acestep_core.registry import registry
     "--seconds", type=click.FloatRange(min=1, max=600), default=240.0, show_default=True, help="Length of the clips."
 )
 @click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True, help="Clips at once.")
-@click.option("--variant", help="Which model, when the folder holds several.")
-@click.option(
-    "--backend",
-    default="pt",
-    show_default=True,
-    type=PluginName("backends"),
-    metavar="NAME",
-    help="Backend plugin that runs the model.",
-)
+@variant_choices
 @plugin_choices
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.pass_obj

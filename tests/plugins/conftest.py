@@ -16,3 +16,18 @@ def base(tmp_path_factory):
     folder = tmp_path_factory.mktemp("base")
     registry().make("backends", "pt").write_tiny(folder, "base")
     return load_backend("pt", model=folder, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def adapter(turbo, tmp_path_factory):
+    """A LoKr that was moved away from identity."""
+    import torch
+
+    folder = tmp_path_factory.mktemp("adapter")
+    attached = registry().make("adapters", "lokr").attach(turbo.dit.decoder)
+    with torch.no_grad():
+        for parameter in attached.parameters.values():
+            parameter += 0.2
+    attached.save(folder, {})
+    attached.detach()
+    return folder

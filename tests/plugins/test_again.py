@@ -5,7 +5,6 @@ import json
 from functools import cache
 
 import pytest
-import torch
 
 from acestep_core import UserError, generate, load_backend
 from acestep_core.adapters import UsedAdapter
@@ -29,18 +28,6 @@ OTHERWISE = {
 def songs(tmp_path_factory, make_song):
     folder = tmp_path_factory.mktemp("songs")
     return {SONG: make_song(folder / "song.wav", 5.2), OTHER: make_song(folder / "other.wav", 5.2, 330.0)}
-
-
-@pytest.fixture(scope="module")
-def adapter(turbo, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("adapter")
-    attached = registry().make("adapters", "lokr").attach(turbo.dit.decoder)
-    with torch.no_grad():
-        for parameter in attached.parameters.values():
-            parameter += 0.2
-    attached.save(folder, {})
-    attached.detach()
-    return folder
 
 
 @pytest.fixture

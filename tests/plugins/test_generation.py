@@ -10,25 +10,9 @@ from acestep_core import GenerateRequest, UserError, generate, load_backend
 from acestep_core.adapters import UsedAdapter
 from acestep_core.events import Progress
 from acestep_core.record import check_same, load_record
-from acestep_core.registry import registry
 from acestep_core.saving import record_path
 
 SHORT = {"caption": "a slow waltz", "duration_s": 5.2, "seed": 7}
-
-
-@pytest.fixture(scope="module")
-def adapter(turbo, tmp_path_factory):
-    """A LoKr that was moved away from identity."""
-    import torch
-
-    folder = tmp_path_factory.mktemp("adapter")
-    attached = registry().make("adapters", "lokr").attach(turbo.dit.decoder)
-    with torch.no_grad():
-        for parameter in attached.parameters.values():
-            parameter += 0.2
-    attached.save(folder, {})
-    attached.detach()
-    return folder
 
 
 def test_a_clip_has_exactly_the_asked_length_and_level(turbo):

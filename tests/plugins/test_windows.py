@@ -4,8 +4,10 @@ import sys
 import types
 from functools import lru_cache
 
+import dense_attention
 import pytest
 import torch
+from dense_attention import dense
 from diffusers import AceStepTransformer1DModel
 
 from acestep_core import UserError, load_backend
@@ -16,22 +18,7 @@ from acestep_plugins.backends.pt.dit_modules import build_decoder
 
 CPU = Place(torch.device("cpu"), torch.float32)
 GPU = Place(torch.device("cuda"), torch.bfloat16)
-SIZES = {
-    "hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16,
-    "num_hidden_layers": 2, "in_channels": 192, "audio_acoustic_hidden_dim": 64, "patch_size": 2, "sliding_window": 8,
-    "rms_norm_eps": 1e-6, "rope_theta": 1e6,
-}  # fmt: skip
-
-
-def dense(query, key, value, window, valid=None):
-    """By the definition: |i - j| <= window, and j is no padding."""
-    places = torch.arange(query.shape[2])
-    seen = ((places[:, None] - places[None]).abs() <= window)[None, None]
-    if valid is not None:
-        seen = seen & valid[:, None, None, :]
-    key, value = (x.repeat_interleave(query.shape[1] // x.shape[1], 1) for x in (key, value))
-    scores = (query @ key.transpose(2, 3) / query.shape[3] ** 0.5).masked_fill(~seen, -torch.inf)
-    return torch.softmax(scores, -1) @ value
+SIZES = {**dense_attention.SIZES, "head_dim": 16, "num_hidden_layers": 2}
 
 
 @pytest.fixture
