@@ -23,7 +23,7 @@ class PyTorch(Backend):
     """Runs every part with PyTorch. Reads the original checkpoint folders; no code in them is ever run."""
 
     name = "pt"
-    parts = frozenset({"text", "codec", "dit", "train"})
+    parts = frozenset({"text", "codec", "dit", "lm", "train"})
 
     device: str = option("auto", "auto, cpu, cuda, cuda:1, mps or xpu")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = option(
@@ -136,8 +136,12 @@ class PyTorch(Backend):
             return codec
         if part == "dit":
             return Dit(folder, place, self.attention, self.quantization, self.compile)
+        if part == "lm":
+            from acestep_plugins.backends.pt.lm import Lm
+
+            return Lm(folder, place)
         if part != "text":
-            raise UserError(f"The pt backend has no part '{part}'", "it has text, codec and dit")
+            raise UserError(f"The pt backend has no part '{part}'", "it has text, codec, dit and lm")
         return Text(folder, place)
 
     def write_tiny(self, folder: Path, variant: str) -> int:
