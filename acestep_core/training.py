@@ -50,6 +50,7 @@ def train(
     options: Mapping[str, Mapping[str, Any]] | None = None,
     plugins: Registry | None = None,
     extend: bool = False,
+    preset: Mapping[str, Any] | None = None,
     on_start: Callable[[TrainJob], None] = lambda job: None,
     on_step: Callable[[Step], None] = lambda step: None,
     stop: Callable[[], bool] = lambda: False,
@@ -58,8 +59,9 @@ def train(
 
     `options` holds tables for 'adapter' and 'sampler'. `stop` is asked after every step; a stop saves a checkpoint.
     With `extend` a run there, finished or not, is gone on with for more steps than it was planned for.
-    An extension takes part after `registry().activate(name, options)`, or `activate` of `plugins` if given. Songs held
-    out for validation are never trained on.
+    `preset` is what run.toml says of a preset that settings come from. An extension takes part after
+    `registry().activate(name, options)`, or `activate` of `plugins` if given. Songs held out for validation are never
+    trained on.
     Raises `UserError` for a finished or different run in `out`, and when the loss becomes NaN.
     """
     plugins, options = plugins or registry(), options or {}
@@ -74,6 +76,7 @@ def train(
     notes = check_model(encoded, model)
     names = {"adapters": adapter, "samplers": sampler}
     record = _record(settings, made_adapter, made_sampler, model, encoded, names, plugins)
+    record |= {"preset": preset} if preset else {}
     run = Run.open(Path(out), record, _SAME, longer=extend)
     resumed, checkpoint = _resumed(run, made_sampler)
     observers = Observers(plugins.manager)

@@ -1,4 +1,4 @@
-"""acestep-core config template | check | explain | diff"""
+"""acestep-core config template | check | explain | diff | presets | preset"""
 
 import sys
 from collections.abc import Mapping
@@ -8,12 +8,15 @@ from typing import Any
 import click
 
 from acestep_core.commands.choices import PluginName, plugin_files
+from acestep_core.commands.presets import list_command, preset_group
+from acestep_core.commands.run_files import preset_option
 from acestep_core.console import print_json, table
 from acestep_core.errors import UserError
 from acestep_core.files import write_text
 from acestep_core.registry import registry
 from acestep_core.run_file.checking import Checked, checked, problems
 from acestep_core.run_file.places import NAME, PLUGINS
+from acestep_core.run_file.presets import preset as preset_named
 from acestep_core.run_file.reading import RunFile, read_run_file
 from acestep_core.run_file.writing import BOUNDS, Explained, explained, template
 
@@ -37,7 +40,11 @@ def plugin_names(only: bool) -> Any:
 
 @click.group("config")
 def command() -> None:
-    """Run files for `train --config`: write one, check it, look settings up, compare two."""
+    """Run files for `train --config`: write one, check it, look settings up, compare two; and presets."""
+
+
+command.add_command(list_command)
+command.add_command(preset_group)
 
 
 @command.command("template")
@@ -58,15 +65,16 @@ def template_command(out: Path | None, **names: str) -> None:
 
 @command.command("check")
 @click.argument("path", type=click.Path(path_type=Path), metavar="FILE")
+@preset_option(help="What FILE leaves open is taken from this preset.")
 @set_choice
 @json_choice
 @plugin_files
-def check(path: Path, changes: tuple[str, ...], as_json: bool) -> None:
+def check(path: Path, preset: str | None, changes: tuple[str, ...], as_json: bool) -> None:
     """Tell everything wrong with a run file, with its line; of Kohya's names also what each means here.
 
     Loads no model. Exit code 1 if something is wrong.
     """
-    file = read_run_file(path, changes)
+    file = read_run_file(path, changes, _below(preset))
     wrong = problems(file, registry())
     if as_json:
         rows = [{"name": r.name, "value": r.value, "here": r.here or None, "why": r.why or None} for r in file.rows]
@@ -89,23 +97,25 @@ def _tell(file: RunFile, wrong: list[UserError]) -> None:
         click.echo(f"Problem: {e.problem}" + (f" ({e.hint})" if e.hint else ""), err=True)
     if not wrong:
         told = ", ".join(f"{section} {file.plugin(section)}" for section in PLUGINS)
-        click.echo(f"{file.path} is right: {len(file.settings)} settings, {told}")
+        click.echo(f"{file.path or file.label} is right: {len(file.settings)} settings, {told}")
 
 
 @command.command("explain")
 @click.argument("key")
 @click.option("--config", "path", type=click.Path(path_type=Path), help="Say also what this run file makes of it.")
+@preset_option(help="Say also what this preset makes of it.")
 @set_choice
 @plugin_names(only=True)
 @json_choice
 @plugin_files
-def explain(key: str, path: Path | None, changes: tuple[str, ...], as_json: bool, **names: str | None) -> None:
+def explain(key: str, path: Path | None, preset: str | None, changes: tuple[str, ...], as_json: bool,
+            **names: str | None) -> None:  # fmt: skip
     """What KEY is: learning_rate, optimizer.learning_rate, adapter.rank, or a name of Kohya's such as seed.
 
     Its help, type, bounds and default, how the command line says it, and where the value of a run file comes from.
     """
     asked = {section: name for section, name in names.items() if name}
-    file = read_run_file(path, changes) if path or changes else None
+    file = read_run_file(path, changes, _below(preset)) if path or changes or preset else None
     if file is not None:
         asked = {section: file.plugin(section) for section in PLUGINS} | asked
     found = [e.as_dict() | _origin(e, file) for e in explained(key, asked, registry())]
@@ -116,6 +126,10 @@ def explain(key: str, path: Path | None, changes: tuple[str, ...], as_json: bool
         if place:
             click.echo()
         _describe(about)
+
+
+def _below(name: str | None) -> RunFile | None:
+    return preset_named(name).run_file() if name else None
 
 
 def _origin(e: Explained, file: RunFile | None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from acestep_core.commands.choices import (
     settings_options,
     taking_part,
 )
-from acestep_core.commands.run_files import RunFileCommand, one_length, remarks, run_file_choice
+from acestep_core.commands.run_files import RunFileCommand, one_length, preset_record, remarks, run_file_choice
 from acestep_core.console import print_json, sparkline
 from acestep_core.hooks import STEPS
 from acestep_core.optimizers import check_optimizer
@@ -68,7 +68,8 @@ def command(ctx: click.Context, encoded: Path, model: Path, variant: str | None,
     its last checkpoint stands; with other settings it refuses. --extend makes a run longer: the rates from there on are
     those of a run of the new length with the old warm-up.
 
-    --config takes all of this from a file, the run.toml of another run included; what is typed here wins.
+    --config takes all of this from a file, the run.toml of another run included; --preset says how to train, and
+    the file wins. What is typed here wins over both.
     """
     for remark in remarks(ctx, {"backend": backend, "adapter": adapter, "sampler": sampler}):
         click.echo(f"note: {remark}", err=True)
@@ -85,7 +86,7 @@ def command(ctx: click.Context, encoded: Path, model: Path, variant: str | None,
     opened = open_model(model, variant, backend, options["backend"])
     if ranks_file is not None:
         options["adapter"] |= load_ranks(ranks_file, opened.hashes["dit"])
-    chosen_ones = {"adapter": adapter, "sampler": sampler, "options": options}
+    chosen_ones = {"adapter": adapter, "sampler": sampler, "options": options, "preset": preset_record(ctx)}
     result = run(encoded, opened, out, settings, extended, extend=extend, **chosen_ones)
     report(result, as_json)
     sys.exit(STOPPED if result.stopped else 0)

@@ -56,16 +56,19 @@ class Checked:
 def checked(file: RunFile, plugins: Registry) -> Checked:
     """Raises one `UserError` that tells every wrong key and value."""
     values, errors = _values(file, plugins)
-    raise_all([*file.errors, *errors], _label(file))
+    raise_all([*file.errors, *errors], str(file.path) if file.path and not file.preset else file.label)
     return Checked(file, values)
 
 
-def problems(file: RunFile, plugins: Registry) -> list[UserError]:
-    """Everything wrong with a file by itself: keys, values, contradictions, and folders that are not there."""
+def problems(file: RunFile, plugins: Registry, held_out: bool = True) -> list[UserError]:
+    """Everything wrong with a file by itself: keys, values, contradictions, and folders that are not there.
+
+    `held_out` says whether there are songs to validate with.
+    """
     values, errors = _values(file, plugins)
     of_loop = {field: values[place] for place, field in fields().items() if place in values}
     settings = TrainSettings(**of_loop)
-    errors += contradictions(settings, held_out=True)
+    errors += contradictions(settings, held_out)
     try:
         check_optimizer(settings.optimizer)
     except UserError as e:
@@ -83,10 +86,6 @@ def _missing(file: RunFile, plugins: Registry) -> Iterator[UserError]:
         for key, o in (_declared(file, section, plugins, []) or {}).items():
             if o.required and (section, key) not in file.settings:
                 yield UserError(f"[{section}] needs {key}: {o.help}", f"add {key} = ...")
-
-
-def _label(file: RunFile) -> str:
-    return str(file.path or "--set")
 
 
 def _values(file: RunFile, plugins: Registry) -> tuple[dict[tuple[str, str], Any], list[UserError]]:

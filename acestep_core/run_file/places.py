@@ -11,6 +11,7 @@ from acestep_core.registry import Registry
 from acestep_core.train_settings import TrainSettings
 
 NAME = "name"
+RATE = ("optimizer", "learning_rate")
 PLUGINS: Mapping[str, tuple[str, str]] = {
     "adapter": ("adapters", "lokr"),
     "sampler": ("samplers", "logit_normal"),

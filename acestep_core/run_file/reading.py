@@ -1,6 +1,6 @@
 """Reads a run file: each setting with the line that says it. A run's own run.toml is one, as far as it says settings.
 
-`--set` changes what the file says. All mistakes are kept, to be told at once.
+A preset lies below it, and `--set` changes what both say. All mistakes are kept, to be told at once.
 """
 
 import tomllib
@@ -16,11 +16,12 @@ from acestep_core.kohya.positions import lines_of
 from acestep_core.options import nearest
 from acestep_core.run import SETTINGS
 from acestep_core.run_file import kohya
-from acestep_core.run_file.places import EXTENSIONS, NAME, PLUGINS, SECTIONS, fields, place_of
+from acestep_core.run_file.places import EXTENSIONS, NAME, PLUGINS, RATE, SECTIONS, fields, place_of
 from acestep_core.run_file.translation import Argument, Row
 
 _RECORD = "versions"  # the table that only a run's own run.toml has
 _FACTS = ("data", "model", EXTENSIONS)  # sections in which a record says more than settings
+_LENGTHS = (("train", "steps"), ("train", "epochs"))
 _PATHS = {"encoded": ("data", "encoded"), "model": ("model", "folder")}
 _SAMPLE = ("nothing is generated while training", "delete it; run acestep-core generate with the adapter afterwards")
 
@@ -38,10 +39,17 @@ class RunFile:
     """The settings of a training by section and key; nothing that is left open is in here."""
 
     path: Path | None = None
+    preset: str = ""
     settings: dict[tuple[str, str], Setting] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     errors: list[UserError] = field(default_factory=list)
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        said = [f"preset {self.preset}"] * bool(self.preset) + ([self.path.name] if self.path else [])
+        return " and ".join(said) or "--set"
 
     def value(self, section: str, key: str) -> Any:
         found = self.settings.get((section, key))
@@ -52,13 +60,17 @@ class RunFile:
         said = self.value(section, NAME)
         return PLUGINS[section][1] if said is None else str(said)
 
+    def has_plugin(self, section: str, name: str) -> bool:
+        return name.partition("@")[0] == self.plugin(section).partition("@")[0]
+
     def error(self, where: str, problem: str, hint: str = "") -> None:
         self.errors.append(UserError(f"{where}: {problem}", hint))
 
 
-def read_run_file(path: Path | None, changes: Iterable[str] = ()) -> RunFile:
+def read_run_file(path: Path | None, changes: Iterable[str] = (), below: RunFile | None = None) -> RunFile:
     """The file, or the run.toml of a run folder, with `changes` ("section.key=value") on top.
 
+    What it leaves open is taken from `below`, a preset; but nothing that only goes with another plugin or length.
     Mistakes of single keys are in `errors`. Raises `UserError` for what is no such file at all.
     """
     path = path / SETTINGS if path is not None and path.is_dir() else path
@@ -71,7 +83,15 @@ def read_run_file(path: Path | None, changes: Iterable[str] = ()) -> RunFile:
                             f"encode it: acestep-core encode {path} --model MODELS --out encoded")  # fmt: skip
         reader.lines = lines_of(text)
         reader.read(content)
-    reader.change(changes)
+    reader.change(changes, below)
+    return reader.file
+
+
+def read_preset(name: str, text: str, content: Mapping[str, Any]) -> RunFile:
+    """The settings of a preset, whose mistakes are kept too; `content` is the text parsed."""
+    reader = _Reader(RunFile(preset=name), f"preset {name}", lines_of(text))
+    reader.read(content)
+    reader.change(())
     return reader.file
 
 
@@ -100,7 +120,7 @@ class _Reader:
                 problem, hint = _SAMPLE if section == "sample" else _no_section(section)
                 self.file.error(self._where(section), f"[{section}]: {problem}", hint)
 
-    def change(self, changes: Iterable[str]) -> None:
+    def change(self, changes: Iterable[str], below: RunFile | None = None) -> None:
         native = []
         for change in changes:
             said, equals, text = change.partition("=")
@@ -117,6 +137,8 @@ class _Reader:
         self.file.errors += errors
         for section, key, value, where in translated:
             self._put(section, key, value, where)
+        if below is not None:
+            self._lay_over(below)
         for section, key, value, where in sorted(native, key=lambda n: n[1] != NAME):
             self._change(section, key, value, where)
 
@@ -132,15 +154,44 @@ class _Reader:
             if section in PLUGINS and key == NAME:
                 self._other_plugin(section, str(value))
             place = place_of(key) if section == "train" and key in fields().values() else (section, key)
+            if place in _LENGTHS and not _open(value):
+                self._other_length(place)
             self.file.settings[place] = Setting(value, where)
 
     def _other_plugin(self, section: str, name: str) -> None:
-        """Options of one plugin say nothing of another."""
+        """Options of one plugin say nothing of another, nor does a preset's rate."""
         gone = options_left_out(self.file, section, name)
         for key in gone:
             del self.file.settings[section, key]
         if gone:
             self.file.notes.append(left_out(self.file, section, gone, name))
+        rate, other = self.file.settings.get(RATE), not self.file.has_plugin(section, name)
+        if section == "adapter" and other and rate is not None and rate.where.startswith("preset "):
+            del self.file.settings[RATE]
+            self.file.notes.append(f"{name} learns at its own rate, not at that of the preset, {rate.value}")
+
+    def _other_length(self, place: tuple[str, str]) -> None:
+        """Steps take the place of epochs that a file says, and the other way round; --set of both contradict."""
+        for other in _LENGTHS:
+            known = self.file.settings.get(other)
+            if other != place and known is not None and not known.where.startswith("--set"):
+                del self.file.settings[other]
+
+    def _lay_over(self, below: RunFile) -> None:
+        """Over a preset, in which the plugins and the length are first made those of the file."""
+        under = _Reader(RunFile(preset=below.preset, settings=dict(below.settings)), "")
+        for section in PLUGINS:
+            said = self.file.value(section, NAME)
+            if said is not None and not _open(said):
+                under._other_plugin(section, str(said))
+        for place in _LENGTHS:
+            if place in self.file.settings and not _open(self.file.settings[place].value):
+                under._other_length(place)
+        self.file.preset = below.preset
+        self.file.notes += [*below.notes, *under.file.notes]
+        self.file.errors += below.errors
+        self.file.rows += below.rows
+        self.file.settings = under.file.settings | self.file.settings
 
     def _section(self, section: str, table: Mapping[str, Any], record: bool) -> None:
         for key, value in table.items():
@@ -187,7 +238,7 @@ class _Reader:
 
 def options_left_out(file: RunFile, section: str, name: str) -> list[str]:
     """Keys of a section that are about its plugin, if `name` is another one."""
-    if name.partition("@")[0] == file.plugin(section).partition("@")[0]:
+    if file.has_plugin(section, name):
         return []
     return [key for where, key in file.settings if where == section and key != NAME]
 
@@ -195,6 +246,11 @@ def options_left_out(file: RunFile, section: str, name: str) -> list[str]:
 def left_out(file: RunFile, section: str, keys: Iterable[str], name: str) -> str:
     said = f"[{section}] is about {file.plugin(section)}, and {name} is asked for"
     return f"{said}: not used are {', '.join(keys)}"
+
+
+def _open(value: Any) -> bool:
+    """Whether a value leaves its setting open by name."""
+    return value is None or str(value).lower() == "none"
 
 
 def _no_section(name: str) -> tuple[str, str]:
