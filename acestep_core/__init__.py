@@ -45,6 +45,9 @@ _PUBLIC = {
     "Repaint": "tasks",
     "Text2Music": "tasks",
     "UsedAdapter": "adapters",
+    "ExportSettings": "export_settings",
+    "Exported": "export_settings",
+    "export_adapters": "adapter_export",
     "generate": "generation",
     "generating": "generation",
 }

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 from acestep_core.answers import Transcript, Value
 from acestep_core.errors import FatalError, UserError, raise_all
+from acestep_core.export_settings import Exported, ExportSettings
 from acestep_core.options import as_dict, check_values, option
 
 if TYPE_CHECKING:
@@ -158,15 +159,16 @@ class Adapter(Plugin):
         path: Path,
         to: str,
         out: Path,
+        settings: ExportSettings,
         *,
-        rank: int | None = None,
+        scale: float = 1.0,
         weights: Callable[[str], Any] | None = None,
         on_layer: Callable[[int, int], None] = lambda done, total: None,
-    ) -> Sequence[str]:
-        """Write the adapter for another program (one of `exports`) to the file or folder `out`; what to tell the user.
+    ) -> Exported:
+        """Write the adapter at a strength for another program (one of `exports`) to the file or folder `out`.
 
-        Where it has to become a LoRA, `rank` is its size; `weights` gives a layer's base weight, for kinds whose change
-        depends on it. Raises `UserError` where that is missing or what was written does not read back the same.
+        `weights` gives a layer's base weight, for kinds whose change depends on it. Raises `UserError` where that is
+        missing, where the program knows no such adapter, and where what was written does not read back the same.
         """
         raise UserError(f"The adapter '{cls.name}' cannot be written for {to}", "use it with --adapter")
 

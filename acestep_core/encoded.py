@@ -77,9 +77,19 @@ class EncodedSet:
         return [i for i, song in enumerate(self.manifest["songs"]) for _ in range(_repeats(song))]
 
     @property
+    def triggers(self) -> list[str]:
+        """The tags that call for what is learnt; older folders and the reference's do not say them."""
+        return [str(tag) for tag in self.manifest.get("triggers", [])]
+
+    @property
     def inputs(self) -> str:
         """Names the audio and texts all songs were encoded from."""
         return text_id(*(s.get("inputs", s["id"]) for s in self.manifest["songs"]))
+
+    @property
+    def hash(self) -> str:
+        """As `inputs`, whatever the songs are called and their order is."""
+        return text_id(*sorted(s.get("inputs", s["id"]) for s in self.manifest["songs"]))
 
     def __len__(self) -> int:
         return len(self.manifest["songs"])

@@ -89,7 +89,8 @@ def encode(
             observers.notify("acestep_song", song=done.song, folder=folder)
         on_song(done)
     result.warnings += model.notes()
-    store.finish(ready, _about(model, settings, ignored) | {"dataset": dataset.metadata})
+    triggers = sorted({w.tag for w in dataset.wordings() if w.tag})
+    store.finish(ready, _about(model, settings, ignored) | {"dataset": dataset.metadata, "triggers": triggers})
     return result
 
 

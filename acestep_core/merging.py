@@ -1,17 +1,20 @@
-"""Writes a model folder in which an adapter is part of the weights: the original layout, readable by every program.
+"""Writes a model folder in which adapters are part of the weights: the original layout, readable by every program.
 
 The header of a weight file does not change, so it is copied and only the changed tensors are overwritten: one layer
-at a time is in memory.
+at a time is in memory. A file has its name when all of it was compared, so that one that was killed goes on there.
 """
 
+import hashlib
 import json
+import math
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from acestep_core.checkpoint import ModelInfo, weight_files
+from acestep_core.checkpoint import TEXT, VAE, Checkpoint, ModelInfo, weight_files
 from acestep_core.errors import UserError
 from acestep_core.files import write_json
 
@@ -19,7 +22,12 @@ if TYPE_CHECKING:
     import torch
 
 RECORD = "merged.json"
+_PLAN = ".plan.json"
 _PREFIX, _SUFFIX = "decoder.", ".weight"
+_BLOCK = 8 * 1024 * 1024
+
+Changes = Sequence[tuple[Mapping[str, Callable[[Any], Any]], float]]
+"""Of each adapter, by layer, what makes of a weight (float32) the changed one; and its strength."""
 
 
 def base_weight(model: ModelInfo) -> "Callable[[str], torch.Tensor]":
@@ -29,6 +37,8 @@ def base_weight(model: ModelInfo) -> "Callable[[str], torch.Tensor]":
     def weight(layer: str) -> "torch.Tensor":
         from safetensors import safe_open
 
+        if layer not in files:
+            raise UserError(f"{model.folder} has no layer {layer}", "was it trained on another size of model (2B, XL)?")
         with safe_open(str(files[layer]), "pt") as f:
             return f.get_tensor(f"{_PREFIX}{layer}{_SUFFIX}").float()
 
@@ -43,33 +53,100 @@ def check_model(path: Path, facts: Mapping[str, Any], model: ModelInfo) -> None:
                         "use the model it was trained on")  # fmt: skip
 
 
+@dataclass(frozen=True)
+class _Copy:
+    source: Path
+    to: Path
+    changed: Sequence[str]
+
+    @property
+    def linked(self) -> bool:
+        """Whether it can share the space of the original. Files that people edit never do."""
+        return not self.changed and self.source.suffix == ".safetensors"
+
+
 def write_merged(
-    model: ModelInfo,
-    changes: "Mapping[str, Callable[[torch.Tensor], torch.Tensor]]",
-    scale: float,
+    model: Checkpoint,
+    changes: Changes,
     out: Path,
     record: Mapping[str, Any],
     on_layer: Callable[[int, int], None] = lambda done, total: None,
-) -> None:
-    """Copy the model to the new folder `out` with these layers changed; `record` is kept beside them.
+) -> int:
+    """Copy the model and its parts to the folder `out` with layers changed; how many. `record` is kept beside them.
 
-    Raises `UserError` naming every layer that the model lacks, before anything is written.
+    The change of a layer is the sum of what each adapter would change, times its strength. Raises `UserError` naming
+    every layer that the model lacks, and for a full disk, before anything is written.
     """
-    files = _files_of(model)
-    missing = [name for name in changes if name not in files]
+    layers = list(dict.fromkeys(name for of_one, _ in changes for name in of_one))
+    copies = list(_copies(model, layers, out))
+    _check_room(copies, out)
+    _begin(out, record)
+    done = 0
+    for copy in copies:
+        if not copy.to.exists():
+            part = copy.to.with_name(f".{copy.to.name}.part")
+            copy.to.parent.mkdir(parents=True, exist_ok=True)
+            written = _written(copy, part, changes, lambda n, done=done: on_layer(done + n, len(layers)))
+            _check_same(copy.source, part, written)
+            part.replace(copy.to)
+        done += len(copy.changed)
+    write_json(out / model.dit.folder.name / RECORD, record)
+    (out / _PLAN).unlink()
+    return len(layers)
+
+
+def _copies(model: Checkpoint, layers: Sequence[str], out: Path) -> Iterable[_Copy]:
+    files = _files_of(model.dit)
+    missing = [name for name in layers if name not in files]
     if missing:
-        raise UserError(f"{model.folder} lacks {len(missing)} of {len(changes)} layers of the adapter:\n  "
+        raise UserError(f"{model.dit.folder} lacks {len(missing)} of {len(layers)} layers of the adapter:\n  "
                         + "\n  ".join(missing), "was it trained on another size of model (2B, XL)?")  # fmt: skip
-    out.mkdir(parents=True)
-    touched = {files[name] for name in changes}
-    for source in sorted(p for p in model.folder.iterdir() if p.is_file()):
-        _copy(source, out / source.name, link=source in weight_files(model.folder) and source not in touched)
-    weight = base_weight(model)
-    for i, (name, change) in enumerate(changes.items()):
-        before = weight(name)
-        _overwrite(out / files[name].name, f"{_PREFIX}{name}{_SUFFIX}", before + scale * (change(before) - before))
-        on_layer(i + 1, len(changes))
-    write_json(out / RECORD, record)
+    parts = [model.dit.folder, *(p for name in (VAE, TEXT) if (p := model.root / name).is_dir())]
+    for folder in parts:
+        for source in sorted(p for p in folder.rglob("*") if p.is_file()):
+            to = out / folder.name / source.relative_to(folder)
+            yield _Copy(source, to, [n for n in layers if files[n] == source])
+
+
+def _check_room(copies: Iterable[_Copy], out: Path) -> None:
+    """Links are not counted on another disk, where they become copies."""
+    there = next(p for p in out.absolute().parents if p.exists())
+    needed = sum(c.source.stat().st_size for c in copies
+                 if not c.to.exists() and not (c.linked and c.source.stat().st_dev == there.stat().st_dev))  # fmt: skip
+    free = shutil.disk_usage(there).free
+    if needed > free:
+        raise UserError(f"The merged model needs {math.ceil(needed / 2**20)} MiB, and {there} has {free // 2**20} free",
+                        "make room, or give an --out on another disk")  # fmt: skip
+
+
+def _begin(out: Path, record: Mapping[str, Any]) -> None:
+    """What another adapter or model left there goes."""
+    plan = json.dumps(record, sort_keys=True)
+    if out.exists() and (not (out / _PLAN).is_file() or (out / _PLAN).read_text(encoding="utf-8") != plan):
+        shutil.rmtree(out)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / _PLAN).write_text(plan, encoding="utf-8")
+
+
+def _written(copy: _Copy, to: Path, changes: Changes, told: Callable[[int], None]) -> dict[str, str]:
+    """The digest of every tensor that was changed, as it was to be written."""
+    to.unlink(missing_ok=True)
+    _duplicate(copy, to)
+    digests = {}
+    for i, name in enumerate(copy.changed):
+        key = f"{_PREFIX}{name}{_SUFFIX}"
+        digests[key] = _overwrite(to, key, _changed(copy.source, key, [(c[name], s) for c, s in changes if name in c]))
+        told(i + 1)
+    return digests
+
+
+def _changed(file: Path, key: str, changes: Iterable[tuple[Callable[[Any], Any], float]]) -> Any:
+    import torch
+    from safetensors import safe_open
+
+    with safe_open(str(file), "pt") as f, torch.no_grad():
+        before = f.get_tensor(key).float()
+        return before + sum(scale * (change(before) - before) for change, scale in changes)
 
 
 def _files_of(model: ModelInfo) -> dict[str, Path]:
@@ -89,30 +166,58 @@ def _header(file: Path) -> tuple[dict[str, Any], int]:
         return json.loads(f.read(length)), 8 + length
 
 
-def _overwrite(file: Path, key: str, tensor: "torch.Tensor") -> None:
+def _overwrite(file: Path, key: str, tensor: "torch.Tensor") -> str:
+    """In the precision that is there; the digest of the bytes."""
     import torch
 
     header, start = _header(file)
     dtype = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}.get(header[key]["dtype"])
     if dtype is None or list(tensor.shape) != header[key]["shape"]:
-        raise UserError(f"{file} holds {key} as {header[key]['dtype']} {header[key]['shape']}, which cannot be merged",
-                        "merge into the original, unquantised model")  # fmt: skip
-    stored = tensor.detach().to(dtype).contiguous().view(torch.uint8).numpy().tobytes()
-    first, last = header[key]["data_offsets"]
-    assert len(stored) == last - first
+        raise UserError(f"{file.name} holds {key} as {header[key]['dtype']} {header[key]['shape']}, which cannot be "
+                        "merged", "merge into the original, unquantised model")  # fmt: skip
+    rounded = tensor.detach().to(dtype).contiguous()
+    if not torch.isfinite(rounded).all():
+        raise UserError(f"{key} becomes NaN or infinite", "give a smaller --scale, or an earlier checkpoint")
+    stored = rounded.view(torch.uint8).numpy().tobytes()
     with open(file, "r+b") as f:
-        f.seek(start + first)
+        f.seek(start + header[key]["data_offsets"][0])
         f.write(stored)
-        f.seek(start + first)
-        if f.read(last - first) != stored:
-            raise UserError(f"{file} does not read back as it was written", "is the disk full or damaged?")
+    return hashlib.sha256(stored).hexdigest()
 
 
-def _copy(source: Path, to: Path, link: bool) -> None:
-    if link:
+def _check_same(source: Path, copy: Path, changed: Mapping[str, str]) -> None:
+    """Raise `UserError` unless the copy has these tensors changed as they were meant to be, and no other byte."""
+    if os.path.samefile(source, copy):
+        return
+    spans = []
+    if changed:
+        header, start = _header(copy)
+        spans = sorted((*(start + at for at in header[key]["data_offsets"]), digest) for key, digest in changed.items())
+    same = source.stat().st_size == copy.stat().st_size
+    with open(source, "rb") as a, open(copy, "rb") as b:
+        for first, last, digest in spans:
+            same = same and _equal(a, b, first - b.tell())
+            same = same and hashlib.sha256(b.read(last - first)).hexdigest() == digest
+            a.seek(last), b.seek(last)
+        same = same and _equal(a, b, source.stat().st_size - b.tell())
+    if not same:
+        raise UserError(f"{source.name} does not read back as it was written", "is the disk full or damaged?")
+
+
+def _equal(a: Any, b: Any, length: int) -> bool:
+    """Whether the next bytes of two open files are the same."""
+    for left in range(length, 0, -_BLOCK):
+        count = min(left, _BLOCK)
+        if a.read(count) != b.read(count):
+            return False
+    return True
+
+
+def _duplicate(copy: _Copy, to: Path) -> None:
+    if copy.linked:
         try:
-            os.link(source, to)
+            os.link(copy.source, to)
             return
         except OSError:
             pass  # another disk, or a file system without links
-    shutil.copyfile(source, to)
+    shutil.copyfile(copy.source, to)

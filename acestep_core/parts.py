@@ -7,7 +7,7 @@ memory for at all is an `OutOfMemory`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -185,7 +185,7 @@ class TrainJob:
 
     One epoch shows the songs whose indices are in `order`, shuffled; a song that repeats is there as often. `load`
     reads what a showing shows, and `frames` says how long that is; `load_fixed` reads a song, by index, as it is
-    measured, and `load_held_out` one for validation. `notes` are for the user.
+    measured, and `load_held_out` one for validation. `notes` are for the user, `facts` for the header of the adapter.
     """
 
     run: "Run"
@@ -206,6 +206,7 @@ class TrainJob:
     loss: Callable[..., Any]
     optimizer: Callable[..., Any]
     notes: Sequence[str] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,8 @@ class Run:
 
 
 # Settings that do not change what is learnt, so a run may be gone on with under other ones.
-_FREE = ("train.save_every", "train.save_every_epochs", "train.save_every_minutes", "train.keep")
+_FREE = ("train.save_every", "train.save_every_epochs", "train.save_every_minutes", "train.keep", "train.trigger",
+         "train.author", "train.license")  # fmt: skip
 # What may differ when a run is to become longer.
 _LENGTH = ("train.steps", "train.patience")
 

@@ -55,6 +55,9 @@ class TrainSettings:
     save_every_epochs: int = option(0, "epochs between checkpoints; 0 = does not count", ge=0)
     save_every_minutes: float = option(0.0, "minutes between checkpoints; 0 = does not count", ge=0)
     keep: int = option(3, "checkpoints kept besides the best; 0 = all", ge=0)
+    trigger: str | None = option(None, "trigger word for the adapter's header; the dataset's tag unless given")
+    author: str | None = option(None, "author for the adapter's header")
+    license: str | None = option(None, "licence for the adapter's header, such as CC-BY-4.0")
     seed: int = option(42, "drives order, noise, timesteps, dropout and the adapter's start", ge=0)
 
 

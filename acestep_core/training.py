@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from acestep_core import provenance
+from acestep_core.adapter_facts import trained_facts
 from acestep_core.api import Adapter, TimestepSampler
 from acestep_core.encoded import EncodedSet
 from acestep_core.errors import UserError
@@ -94,6 +95,7 @@ def train(
             loss=lambda default, **inputs: observers.first("acestep_loss", default, **inputs),
             optimizer=lambda default, **inputs: observers.first("acestep_optimizer", default, **inputs),
             notes=notes,
+            facts=_facts(model, made_sampler, songs, settings),
         )
         on_start(job)
         last = _driven(model, job, observers, resumed, on_step)
@@ -140,6 +142,11 @@ def _shown(songs: EncodedSet, held_out: EncodedSet, settings: TrainSettings) -> 
         "held_out": held_out.names,
         "load_held_out": held_out.load,
     }
+
+
+def _facts(model: Model, sampler: TimestepSampler, songs: EncodedSet, settings: TrainSettings) -> dict[str, str]:
+    given = {"trigger": settings.trigger, "author": settings.author, "license": settings.license}
+    return trained_facts(model.info, model.hashes["dit"], sampler, songs, given)
 
 
 def _lengthened(run: Run, settings: TrainSettings) -> TrainSettings:

@@ -28,6 +28,9 @@ SAME: Mapping[str, Place] = {
     "save_every_n_steps": ("save", "every"),
     "save_every_n_epochs": ("save", "every_epochs"),
     "save_last_n_epochs": ("save", "keep"),
+    "metadata_trigger_phrase": ("save", "trigger"),
+    "metadata_author": ("save", "author"),
+    "metadata_license": ("save", "license"),
 }
 """Arguments that mean the same under another name."""
 _OPTIMIZERS = {

@@ -29,9 +29,8 @@ _IGNORED = {
         config_file output_config save_precision full_fp16 full_bf16 cpu_offload_checkpointing
     """,
     LABELS: """
-        no_metadata training_comment metadata_author metadata_description metadata_is_negative_embedding
-        metadata_license metadata_merged_from metadata_preprocessor metadata_tags metadata_thumbnail metadata_title
-        metadata_trigger_phrase metadata_usage_hint
+        no_metadata training_comment metadata_description metadata_is_negative_embedding metadata_merged_from
+        metadata_preprocessor metadata_tags metadata_thumbnail metadata_title metadata_usage_hint
     """,
 }
 IGNORED: Mapping[str, str] = {name: why for why, names in _IGNORED.items() for name in names.split()}

@@ -35,6 +35,9 @@ _ELSEWHERE: Mapping[str, tuple[str, str]] = {
     "save_every_minutes": ("save", "every_minutes"),
     "keep": ("save", "keep"),
     "export": ("save", "export"),
+    "trigger": ("save", "trigger"),
+    "author": ("save", "author"),
+    "license": ("save", "license"),
 }
 
 

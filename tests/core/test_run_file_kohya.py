@@ -32,6 +32,9 @@ seed = 0
 save_every_n_epochs = 5
 save_last_n_epochs = 2
 save_model_as = "safetensors"
+metadata_author = "A. Singer"
+metadata_license = "CC-BY-4.0"
+metadata_trigger_phrase = "zxc"
 min_snr_gamma = 5
 cache_latents_to_disk = true
 clip_skip = 2
@@ -52,7 +55,8 @@ EXPECTED = {
     ("optimizer", "weight_decay"): 0.05, ("schedule", "name"): "restarts", ("schedule", "cycles"): 3,
     ("schedule", "warmup"): 0.05, ("optimizer", "clip_norm"): 0.0, ("train", "seed"): 0, ("save", "every_epochs"): 5,
     ("save", "keep"): 2, ("train", "loss_weight"): "min_snr", ("train", "snr_gamma"): 5.0, ("adapter", "name"): "lora",
-    ("adapter", "rank"): 64, ("adapter", "alpha"): 32.0,
+    ("adapter", "rank"): 64, ("adapter", "alpha"): 32.0, ("save", "author"): "A. Singer",
+    ("save", "license"): "CC-BY-4.0", ("save", "trigger"): "zxc",
 }  # fmt: skip
 
 

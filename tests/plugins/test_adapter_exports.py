@@ -23,7 +23,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from acestep_core import UserError
+from acestep_core.adapter_export import FOLDERS
 from acestep_core.adapters import attach, recognised
+from acestep_core.export_settings import ExportSettings
 from acestep_core.registry import registry
 from acestep_plugins.adapters.lokr import Lokr
 from acestep_plugins.adapters.oft import Oft
@@ -39,9 +41,11 @@ def known(dit):
     return Known(dit)
 
 
-def exported(path, to, folder, **given):
-    out = folder / ("peft" if to == "peft" else f"{to}.safetensors")
-    recognised(path, registry()).export(path, to, out, **given)
+def exported(path, to, folder, scale=1.0, weights=None, **given):
+    out = folder / (to if to in FOLDERS else f"{to}.safetensors")
+    settings = ExportSettings(**given)
+    told = recognised(path, registry()).export(path, to, out, settings, scale=scale, weights=weights)
+    assert "read back and compared" in told.notes[-1]
     return out
 
 
@@ -71,7 +75,7 @@ def by_lycoris(out, base):
 
 
 def by_comfyui(out, base):
-    """Its rules: names with base_model.model., alpha from a tensor, dora_scale over the norm of the sum."""
+    """Its rules: names with base_model.model., alpha from a tensor, dora_scale over the norm of the base weight."""
     tensors, found = load_file(str(out)), {}
     for name, weight in base.items():
         start = f"base_model.model.{name}"
@@ -79,11 +83,11 @@ def by_comfyui(out, base):
         total = weight + up @ down * (float(tensors[f"{start}.alpha"]) / down.shape[0])
         scale = tensors.get(f"{start}.dora_scale")
         assert scale is None or scale.shape == (len(weight), 1)
-        found[name] = (total if scale is None else total * (scale / total.norm(dim=1, keepdim=True))) - weight
+        found[name] = (total if scale is None else total * (scale / weight.norm(dim=1, keepdim=True))) - weight
     return found
 
 
-READERS = {"peft": by_peft, "diffusers": by_diffusers, "lycoris": by_lycoris, "comfyui": by_comfyui}
+READERS = {"reference": by_peft, "diffusers": by_diffusers, "lycoris": by_lycoris, "comfyui": by_comfyui}
 
 
 @pytest.mark.parametrize("to", READERS)
@@ -93,12 +97,12 @@ def test_the_owner_of_the_format_hears_the_same(to, dora, known, tmp_path):
     if dora:
         tensors |= {f"base_model.model.{n}.lora_magnitude_vector": m for n, m in known.m.items()}
     source = write_peft(tmp_path / "source", tensors, use_dora=dora)
-    found = READERS[to](exported(source, to, tmp_path), known.base)
+    found = READERS[to](exported(source, to, tmp_path, weights=known.base.__getitem__), known.base)
     for name, expected in known.change(STRENGTH, dora).items():
         assert torch.allclose(found[name], expected, atol=5e-6), name
 
 
-@pytest.mark.parametrize("to", ["peft", "diffusers", "lycoris", "comfyui"])
+@pytest.mark.parametrize("to", ["reference", "diffusers", "lycoris", "comfyui"])
 def test_layers_of_other_ranks_keep_their_strength(to, dit, known, tmp_path):
     names = [n for n in NAMES if n.startswith("layers.2.")]
     small = Known(dit, rank=2, names=names)
@@ -119,7 +123,7 @@ def test_diffusers_gets_names_it_knows_without_q_and_k(dit, tmp_path):
         assert torch.allclose(found[name], expected, atol=5e-6), name
 
 
-@pytest.mark.parametrize("to", ["peft", "diffusers"])
+@pytest.mark.parametrize("to", ["reference", "diffusers"])
 def test_lokr_becomes_the_nearest_lora(to, dit, known, tmp_path):
     lokr = moved(Lokr(layers=[r".*self_attn\.[qk]_proj"]).attach(dit.decoder))
     names = [n for n in NAMES if "self_attn" in n]
@@ -135,13 +139,14 @@ def test_lokr_becomes_the_nearest_lora(to, dit, known, tmp_path):
             assert torch.allclose(found[name], best, atol=1e-4), name
 
 
-def test_lokr_goes_to_comfyui_and_lycoris_as_it_is(dit, known, tmp_path):
+def test_lokr_goes_to_the_reference_and_lycoris_as_it_is(dit, known, tmp_path):
     lokr = moved(Lokr(dim=1, layers=[r".*self_attn\.[qk]_proj"], dora=True).attach(dit.decoder))
     base = {n: known.base[n] for n in NAMES if "self_attn" in n}
     exact = {n: measured(dit.decoder.module, dit.decoder.module_path(n), base[n]) for n in base}
     lokr.save(tmp_path / "source", {}), lokr.detach()
-    for to in ("comfyui", "lycoris"):
+    for to in ("reference", "lycoris"):
         out = exported(tmp_path / "source", to, tmp_path)
+        out = out / "lokr_weights.safetensors" if to == "reference" else out
         with safe_open(str(out), "pt") as f:
             assert json.loads(f.metadata()["lokr_config"])["linear_dim"] == 1
         found = by_lycoris(out, base)
@@ -156,7 +161,7 @@ def test_oft_is_read_by_peft_and_needs_the_model_for_others(dit, known, tmp_path
     found = by_peft(tmp_path / "source", base)
     assert all(torch.allclose(found[n], exact[n], atol=1e-5) for n in base)
     with pytest.raises(UserError, match="depends on the model's weights"):
-        exported(tmp_path / "source", "comfyui", tmp_path)
+        exported(tmp_path / "source", "comfyui", tmp_path, rank=128)
     out = exported(tmp_path / "source", "comfyui", tmp_path, rank=128, weights=lambda n: known.base[n])
     found = by_comfyui(out, base)
     assert all(torch.allclose(found[n], exact[n], atol=1e-4) for n in base)
@@ -175,6 +180,25 @@ def test_what_a_trained_adapter_saves_is_heard_alike_everywhere(dit, known, tmp_
     ours = {n: measured(dit.decoder.module, dit.decoder.module_path(n), known.base[n]) for n in NAMES}
     again.detach()
     assert all(torch.allclose(ours[n], exact[n], atol=1e-5) for n in NAMES)
+
+
+def test_the_file_that_training_saves_is_heard_alike_as_it_is(dit, known, tmp_path):
+    """In PEFT and the reference, diffusers, and ComfyUI, which takes a file without alpha at strength 1."""
+    chosen = {"layers": [n.replace(".", r"\.") for n in NAMES], "ranks": [r".*down_proj=2"]}
+    adapter = registry().make("adapters", "lora", {"rank": 4, "alpha": 10.0, **chosen})
+    attached = moved(adapter.attach(dit.decoder))
+    exact = {n: measured(dit.decoder.module, dit.decoder.module_path(n), known.base[n]) for n in NAMES}
+    attached.save(tmp_path, {"base_layers": "4"}), attached.detach()
+    settings = json.loads((tmp_path / "adapter_config.json").read_text())
+    assert settings["lora_alpha"] == settings["r"] == 4 and settings["alpha_pattern"] == settings["rank_pattern"]
+    tensors = load_file(str(tmp_path / "adapter_model.safetensors"))
+    assert not any(key.endswith("alpha") for key in tensors)
+    start = "base_model.model."
+    by_comfyui = {n: tensors[f"{start}{n}.lora_B.weight"] @ tensors[f"{start}{n}.lora_A.weight"] for n in NAMES}
+    readers = (by_comfyui, by_peft(tmp_path, known.base),
+               by_diffusers(tmp_path / "adapter_model.safetensors", known.base))  # fmt: skip
+    for found in readers:
+        assert all(torch.allclose(found[n], exact[n], atol=1e-5) for n in NAMES)
 
 
 def test_an_export_that_does_not_read_back_the_same_is_an_error(known, tmp_path, monkeypatch):

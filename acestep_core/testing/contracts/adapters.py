@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from acestep_core.errors import UserError
+from acestep_core.export_settings import ExportSettings
 from acestep_core.testing.contracts.base import PluginContract, refuses
 from acestep_core.testing.fakes import toy_decoder
 
@@ -127,7 +128,17 @@ class AdapterContract(PluginContract):
     def test_what_it_cannot_export_is_told(self, made: Any, decoder: Any, tmp_path: Path) -> None:
         made.attach(decoder).save(tmp_path / "a", {})
         assert "surely_none" not in self.plugin.exports
-        refuses(lambda: self.plugin.export(tmp_path / "a", "surely_none", tmp_path / "b"))
+        refuses(lambda: self.plugin.export(tmp_path / "a", "surely_none", tmp_path / "b", ExportSettings()))
+
+    def test_what_it_exports_is_told_and_there(self, made: Any, decoder: Any, tmp_path: Path) -> None:
+        made.attach(decoder).save(tmp_path / "a", {"trigger": "zxc"})
+        for to in self.plugin.exports:
+            try:
+                told = self.plugin.export(tmp_path / "a", to, tmp_path / f"{to}.safetensors", ExportSettings())
+            except UserError as e:
+                assert e.hint, f"what to do instead of {to}?"
+                continue
+            assert told.notes and (tmp_path / f"{to}.safetensors").exists()
 
     def test_other_files_are_not_its_own(self, tmp_path: Path) -> None:
         (tmp_path / "text.safetensors").write_text("no tensors")

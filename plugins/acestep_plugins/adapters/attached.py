@@ -10,7 +10,7 @@ from torch import nn
 from acestep_core import Attached, UserError
 from acestep_plugins.adapters.branches import Branch, InputRotation, Layer, plain
 from acestep_plugins.adapters.layouts import key_of
-from acestep_plugins.adapters.stored import Stored, read_stored
+from acestep_plugins.adapters.stored import OVER_BASE, Stored, read_stored
 from acestep_plugins.adapters.weights import copy_all
 
 Saver = Callable[[Path, Mapping[str, Mapping[str, torch.Tensor]], Mapping[str, str]], None]
@@ -79,7 +79,8 @@ class AttachedBranches(Attached):
 
     def save(self, folder: Path, info: Mapping[str, str]) -> None:
         tensors = {n: {leaf: t.cpu() for leaf, t in b.folded().items()} for n, b in self._branches.items()}
-        self._saver(folder, tensors, info)
+        over_base = any(getattr(b, "over_base", False) for b in self._branches.values())
+        self._saver(folder, tensors, {**info, **(OVER_BASE if over_base else {})})
 
     def load(self, path: Path) -> None:
         stored = self._stored if self._stored is not None and self._stored.path == path else read_stored(path)

@@ -60,6 +60,9 @@ class Branch(nn.Module):
 class Additive(Branch):
     """ΔW does not depend on the weight, unless it is decomposed: then W' = m · (W + ΔW) / ‖W + ΔW‖."""
 
+    over_base = False
+    """Whether magnitudes of outputs are over ‖W‖ instead, as ComfyUI has them (weight_decompose in its source)."""
+
     def __init__(self, tensors: Mapping[str, torch.Tensor], dropout: float = 0.0):
         super().__init__(tensors)
         self.dropout = dropout
@@ -77,7 +80,7 @@ class Additive(Branch):
     def decompose(self, weight: torch.Tensor) -> None:
         """Begin with the magnitudes that the weight has."""
         with torch.no_grad(), torch.inference_mode(False):
-            m = _norms(plain(weight) + self.delta(weight.shape), on_output=True)
+            m = norms(plain(weight) + self.delta(weight.shape), on_output=True)
             self.magnitude = nn.Parameter(m.clone())
         self.needs_base = True
 
@@ -96,8 +99,15 @@ class Additive(Branch):
         if not self.needs_base:
             return total
         on_output = self.magnitude.shape[1] == 1
-        gain = self.magnitude / _norms(total, on_output)
+        gain = self.magnitude / norms(weight if self.over_base else total, on_output)
         return total * gain.view(*gain.shape, *[1] * (total.ndim - 2))
+
+    def magnitude_over(self, weight: torch.Tensor, over_base: bool) -> torch.Tensor:
+        """The magnitudes with which the change of this weight stays the same over the other norm."""
+        if self.magnitude.shape[1] != 1 or over_base == self.over_base:
+            return self.magnitude
+        own, total = norms(weight, True), norms(weight + self.delta(weight.shape), True)
+        return self.magnitude * (own / total if over_base else total / own)
 
     def _gain(self, layer: Layer) -> torch.Tensor:
         """m / ‖W + ΔW‖; the norm is a constant to the gradient (DoRA, arXiv 2402.09353, section 4.3)."""
@@ -106,7 +116,9 @@ class Additive(Branch):
         if versions is not None and self._kept is not None and self._kept[0] == versions:
             return self._kept[1]
         with torch.no_grad():
-            norm = _norms(plain(layer.weight) + self.delta(layer.weight.shape), self.magnitude.shape[1] == 1)
+            weight = plain(layer.weight)
+            total = weight if self.over_base else weight + self.delta(layer.weight.shape)
+            norm = norms(total, self.magnitude.shape[1] == 1)
         gain = self.magnitude / norm
         self._kept = None if versions is None else (versions, gain.detach())
         return gain
@@ -236,7 +248,7 @@ def plain(weight: torch.Tensor) -> torch.Tensor:
     return (weight if type(weight.data) is torch.Tensor else weight.dequantize()).float()
 
 
-def _norms(weight: torch.Tensor, on_output: bool) -> torch.Tensor:
+def norms(weight: torch.Tensor, on_output: bool) -> torch.Tensor:
     """[out, 1] of rows, or [1, in] of columns."""
     if on_output:
         return weight.flatten(1).norm(dim=1)[:, None]

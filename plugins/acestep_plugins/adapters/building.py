@@ -40,11 +40,12 @@ def stored_branches(stored: Stored) -> dict[str, Branch]:
 def _branches(
     stored: Stored, tensors: Mapping[str, Mapping[str, torch.Tensor]], inputs: Callable[[str], int]
 ) -> dict[str, Branch]:
-    made: dict[str, Branch] = {}
+    made: dict[str, Any] = {}
     for name, leaves in tensors.items():
         kind = stored.kind_of(name)
         if kind in _ADDITIVE:
             made[name] = _ADDITIVE[kind](leaves)
+            made[name].over_base = stored.over_base and leaves.get("magnitude", torch.ones(1, 2)).shape[1] == 1
         elif "oft_R" in leaves:
             facts = {k: stored.config.get(k, default) for k, default in ROTATION.items()}
             made[name] = InputRotation(leaves, inputs(name), facts)

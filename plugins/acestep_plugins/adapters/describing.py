@@ -31,7 +31,7 @@ def described(path: Path) -> dict[str, Any]:
         "model": WIDTHS.get(stored.width or 0),
         "highest_layer": stored.depth - 1,
         "norms": _norms(stored),
-        "header": dict(stored.header),
+        "header": dict(sorted(stored.header.items())),  # safetensors gives them in an order that changes
         "notes": list(stored.notes),
     }
 

@@ -6,10 +6,11 @@ from typing import Any, Self
 
 from acestep_core import Adapter, Attached, UserError, option
 from acestep_core.adapters import adapter_file
+from acestep_core.export_settings import Exported, ExportSettings
 from acestep_plugins.adapters.layouts import kind_among, parsed
 from acestep_plugins.adapters.targets import LAYERS_HELP, Attention
 
-TARGETS = ("peft", "comfyui", "diffusers", "lycoris")
+TARGETS = ("comfyui", "diffusers", "reference", "lycoris", "lora-svd")
 
 
 class Kind(Adapter):
@@ -66,12 +67,22 @@ class Kind(Adapter):
         return {name: branch.changed for name, branch in stored_branches(read_stored(path)).items()}
 
     @classmethod
-    def export(cls, path: Path, to: str, out: Path, **given: Any) -> list[str]:
+    def export(
+        cls,
+        path: Path,
+        to: str,
+        out: Path,
+        settings: ExportSettings,
+        *,
+        scale: float = 1.0,
+        weights: Callable[[str], Any] | None = None,
+        on_layer: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Exported:
         from acestep_plugins.adapters.exporting import export
 
         if to not in cls.exports:
             raise UserError(f"There is no program '{to}' to write for", f"use one of {', '.join(cls.exports)}")
-        return export(path, to, out, **given)
+        return export(path, to, out, settings, scale=scale, weights=weights, on_layer=on_layer)
 
     def _fresh(self, decoder: Any) -> Attached:
         raise NotImplementedError

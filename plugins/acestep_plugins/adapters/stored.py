@@ -20,9 +20,11 @@ from acestep_plugins.adapters.weights import read
 
 CONFIG, PEFT_FILE = "adapter_config.json", "adapter_model.safetensors"
 DIFFUSERS_HEADER = "lora_adapter_metadata"
+# In the header of our files for ComfyUI: magnitudes are over the norm of the base weight.
+OVER_BASE = {"dora_norm": "base"}
 WIDTHS = {2048: "2B", 2560: "XL"}
 # What the first (scaled) factor of each kind is called.
-_SCALED = {"lora": ("up",), "lokr": ("lokr_w1", "lokr_w1_a"), "loha": ("hada_w1_a",)}
+SCALED = {"lora": ("up",), "lokr": ("lokr_w1", "lokr_w1_a"), "loha": ("hada_w1_a",)}
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,11 @@ class Stored:
     @property
     def decomposed(self) -> bool:
         return any("magnitude" in leaves for leaves in self.layers.values())
+
+    @property
+    def over_base(self) -> bool:
+        """Whether magnitudes are over the norm of the base weight."""
+        return OVER_BASE.items() <= self.header.items()
 
     @property
     def width(self) -> int | None:
@@ -125,7 +132,7 @@ def read_stored(path: Path) -> Stored:
     if not peft and not header.get("adapter") and any(s is None for s in scales.values()):
         notes.append("the file says nothing about its strength: alpha is taken to be the rank")
     found = {name: 1.0 if s is None else s for name, s in scales.items()}
-    settings = peft.content if peft else _lycoris_config(header)
+    settings = peft.content if peft else _lycoris_config(header, notes)
     return Stored(path, layout_words(names.values()), layers, found, header, settings, constraints, tuple(notes))
 
 
@@ -151,7 +158,7 @@ def _fold(
         rank = rank_of(kind, leaves)
         scales[name] = _strength(kind, name, rank, number, peft, name in as_peft)
         if scales[name] not in (None, 1.0):
-            leaf = next(leaf for leaf in _SCALED[kind] if leaf in leaves)
+            leaf = next(leaf for leaf in SCALED[kind] if leaf in leaves)
             leaves[leaf] = leaves[leaf].float() * scales[name]
     return scales, constraints
 
@@ -236,10 +243,14 @@ def _config_beside(file: Path, header: Mapping[str, str]) -> tuple[tuple[dict[st
     return ({k.removeprefix("transformer."): v for k, v in content.items()}, f"the header of {file}"), notes
 
 
-def _lycoris_config(header: Mapping[str, str]) -> dict[str, Any]:
+def _lycoris_config(header: Mapping[str, str], notes: list[str]) -> dict[str, Any]:
+    """Nothing here depends on it: what is odd is told and left out."""
     for key in ("lokr_config", "loha_config"):
-        if key in header:
-            return _json(header[key], f"{key} in the header")
+        try:
+            if key in header:
+                return _json(header[key], f"{key} in the header")
+        except UserError as e:
+            notes.append(f"{e.problem}: it is left out")
     return {}
 
 

@@ -74,7 +74,9 @@ def save_lycoris(
             wide = leaf == "magnitude" and name.startswith("proj_")  # a convolution has one axis more
             tensors[f"{start}.{written}"] = tensor[..., None] if wide else tensor
         if "oft_R" in leaves:
-            raise UserError(f"LyCORIS turns outputs, the rotation of {name} turns inputs", "use --to peft or merged")
+            raise UserError(
+                f"LyCORIS turns outputs, the rotation of {name} turns inputs", "use --to reference or merged"
+            )
         alpha = (constraints or {}).get(name, 0.0) if "oft_blocks" in leaves else float(rank or _WHOLE_DIM)
         tensors[f"{start}.alpha"] = torch.tensor(alpha)
     kind = kind_among(leaf for leaves in layers.values() for leaf in leaves) or ""
@@ -131,7 +133,8 @@ def targets(layers: Layers, info: Mapping[str, str]) -> list[str]:
         if found is None:
             return list(layers)
         numbers.setdefault(found[2], set()).add(found[1])
-    everywhere = {str(i) for i in range(int(info.get("base_layers", 0)))}
+    count = info.get("base_layers", "")  # whatever a foreign header says there
+    everywhere = {str(i) for i in range(int(count))} if count.isdecimal() and len(count) < 4 else set()
     return sorted(numbers) if all(n == everywhere for n in numbers.values()) else list(layers)
 
 

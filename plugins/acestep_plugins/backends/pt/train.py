@@ -233,13 +233,7 @@ class _Loop:
 
     def _info(self) -> Mapping[str, str]:
         """For the header of the adapter file."""
-        return {
-            "base_variant": self.dit.info.variant,
-            "base_hidden_size": str(self.dit.info.hidden_size),
-            "base_layers": str(self.dit.info.layers),
-            "trained_steps": str(self.step),
-            "timestep_sampler": self.job.sampler.name,
-        }
+        return {**self.job.facts, "trained_steps": str(self.step)}
 
     def _count(self) -> int:
         return sum(p.numel() for p in self.parameters.values())
