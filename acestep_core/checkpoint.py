@@ -106,11 +106,15 @@ class Checkpoint:
 
     dit: ModelInfo
     root: Path
+    lm: str | None = None
+    """Which language model, where the folder holds several."""
 
     def part(self, name: str) -> Path:
-        """Folder of 'dit', 'codec' or 'text'. Raises `UserError` if it is missing."""
+        """Folder of 'dit', 'codec', 'text' or 'lm'. Raises `UserError` if it is missing."""
         if name == "dit":
             return self.dit.folder
+        if name == "lm":
+            return language_model(self.root, self.lm)
         folder = self.root / {"codec": VAE, "text": TEXT}[name]
         if not (folder / "config.json").is_file():
             remedy = f"acestep-core models download {folder.name} --to {self.root}"
@@ -137,16 +141,35 @@ def list_models(root: Path) -> list[ModelInfo]:
     return found
 
 
-def open_checkpoint(root: Path, variant: str | None = None) -> Checkpoint:
-    """The model in `root`; `variant` names the folder when there are several."""
+def open_checkpoint(root: Path, variant: str | None = None, lm: str | None = None) -> Checkpoint:
+    """The model in `root`; `variant` names the folder when there are several, `lm` the language model likewise."""
     models = list_models(root)
     chosen = [m for m in models if variant in (None, m.folder.name, m.variant)]
     if len(chosen) == 1:
         shared = chosen[0].folder.parent if chosen[0].folder == root else root
-        return Checkpoint(chosen[0], shared)
+        return Checkpoint(chosen[0], shared, lm)
     names = ", ".join(m.folder.name for m in models)
     asked = f"none is '{variant}'" if variant else "say which one"
     raise UserError(f"{root} holds {len(models)} models and {asked}", f"use --variant with one of {names}")
+
+
+def language_model(root: Path, name: str | None = None) -> Path:
+    """The folder of a 5 Hz language model in `root`, or `root` itself; `name` is its own or how it ends, as 1.7B.
+
+    Raises `UserError` if there is none, or several and none is named.
+    """
+    if not root.is_dir():
+        raise UserError(f"There is no folder {root}", "give the folder that holds acestep-5Hz-lm-*/")
+    folders = [p for p in (root, *sorted(root.iterdir())) if p.is_dir() and _is_language_model(p)]
+    chosen = [p for p in folders if name is None or p.name == name or p.name == f"{LM_PREFIX}{name}"]
+    if len(chosen) == 1:
+        return chosen[0]
+    if not folders:
+        remedy = f"acestep-core models download {LM_PREFIX}1.7B --to {root}"
+        raise UserError(f"{root} holds no 5 Hz language model", remedy)
+    asked = f"none is '{name}'" if name else "say which one"
+    names = ", ".join(p.name.removeprefix(LM_PREFIX) for p in folders)
+    raise UserError(f"{root} holds {len(folders)} language models and {asked}", f"use --lm with one of {names}")
 
 
 def read_model(folder: Path) -> ModelInfo:
@@ -199,6 +222,14 @@ def _shards(index: Path) -> list[Path]:
         return sorted({index.parent / file for file in weight_map.values()})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
         raise UserError(f"{index} is damaged ({type(e).__name__})", "download it again") from e
+
+
+def _is_language_model(folder: Path) -> bool:
+    try:
+        architectures = read_config(folder).get("architectures") or ()
+    except UserError:
+        return False
+    return any(str(name).endswith("ForCausalLM") for name in architectures)
 
 
 def _is_dit(folder: Path) -> bool:

@@ -31,6 +31,7 @@ COMMANDS = {
     "generate": ("generate", "Make music, with or without adapters."),
     "adapters": ("adapters", "Show what adapter files hold."),
     "export": ("export", "Write an adapter for another program, or into a model."),
+    "lm": ("lm", "Ask the 5 Hz language model: understand audio, create a song of a sentence, format."),
     "codes": ("codes", "Turn audio into the model's codes, and codes into audio."),
     "plot": ("plot", "Draw the waveform and the spectrogram of audio files."),
     "models": ("models", "List, show, download and make checkpoint folders."),

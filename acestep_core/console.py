@@ -62,7 +62,8 @@ def sparkline(values: Sequence[float], width: int = 60) -> str:
 class Ticker:
     """Progress of one long job: a live line with time left on a terminal, now and then a plain line elsewhere."""
 
-    def __init__(self, label: str, total: int, done: int = 0):
+    def __init__(self, label: str, total: int | None, done: int = 0):
+        """Without a `total` nobody knows how much there is."""
         self._label, self._total, self._first = label, total, done
         self._start = self._shown = time.monotonic()
         self._live = sys.stderr.isatty()
@@ -76,8 +77,11 @@ class Ticker:
             return
         self._shown = now
         spent = now - self._start
-        left = spent / max(1, done - self._first) * (self._total - done)
-        line = f"{self._label} {done}/{self._total}  {text}  {clock(spent)} spent, {clock(left)} left"
+        if self._total is None:
+            line = f"{self._label} {done}  {text}  {clock(spent)} spent"
+        else:
+            left = spent / max(1, done - self._first) * (self._total - done)
+            line = f"{self._label} {done}/{self._total}  {text}  {clock(spent)} spent, {clock(left)} left"
         click.echo(f"\r\033[K{line}" if self._live else line, err=True, nl=last or not self._live)
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from acestep_core.adapters import Stack
 from acestep_core.api import Backend
 from acestep_core.checkpoint import Checkpoint, ModelInfo, open_checkpoint, weight_files
-from acestep_core.errors import OutOfMemory
+from acestep_core.errors import OutOfMemory, UserError
 from acestep_core.registry import Registry, registry
 from acestep_core.remembered import Remembered
 
@@ -17,14 +17,21 @@ PARTS = ("text", "codec", "dit")
 
 
 class Model:
-    """`text`, `codec` and `dit` of one checkpoint (see `acestep_core.parts`).
+    """`text`, `codec`, `dit` and, if asked for, `lm` of one checkpoint (see `acestep_core.parts`).
 
     With `one_at_a_time`, loading a part lets go of the others; by default the backend says whether all fit.
     """
 
-    def __init__(self, checkpoint: Checkpoint, backend: Backend, one_at_a_time: bool | None = None):
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        backend: Backend,
+        one_at_a_time: bool | None = None,
+        lm_backend: Backend | None = None,
+    ):
         self.checkpoint = checkpoint
         self.backend = backend
+        self.lm_backend = lm_backend or backend
         if one_at_a_time is None:
             one_at_a_time = not backend.fits(sum(self._bytes(p) for p in PARTS))
         self.one_at_a_time = one_at_a_time
@@ -49,6 +56,11 @@ class Model:
     def dit(self) -> Any:
         return self.part("dit")
 
+    @property
+    def lm(self) -> Any:
+        """The 5 Hz language model (`acestep_core.lm.speaking.LmPart`), which a backend of its own may run."""
+        return self.part("lm")
+
     @cached_property
     def hashes(self) -> dict[str, str]:
         """Names of the weights of each part."""
@@ -58,7 +70,8 @@ class Model:
         if name not in self._loaded:
             if self.one_at_a_time:
                 self.release()
-            self._loaded[name] = self._tried(name, lambda: self.backend.load(name, self.checkpoint.part(name)))
+            backend = self.lm_backend if name == "lm" else self.backend
+            self._loaded[name] = self._tried(name, lambda: load_part(backend, name, self.checkpoint.part(name)))
         return self._loaded[name]
 
     def working(self, name: str, work: Callable[[Any], T]) -> T:
@@ -106,6 +119,14 @@ class Model:
         return sum(f.stat().st_size for f in weight_files(self.checkpoint.part(part)))
 
 
+def load_part(backend: Backend, name: str, folder: Path) -> Any:
+    """Raises `UserError` for a part that the backend does not have."""
+    if name not in backend.parts:
+        known = ", ".join(sorted(backend.parts))
+        raise UserError(f"The backend '{backend.name}' has no part '{name}'", f"it has {known}; take another backend")
+    return backend.load(name, folder)
+
+
 def load_backend(
     name: str = "pt",
     *,
@@ -113,12 +134,16 @@ def load_backend(
     variant: str | None = None,
     one_at_a_time: bool | None = None,
     plugins: Registry | None = None,
+    lm: str | None = None,
+    lm_backend: Backend | None = None,
     **options: Any,
 ) -> Model:
     """The checkpoint in folder `model`, run by the backend with that name and these options.
 
+    `lm` names the language model where there are several, `lm_backend` runs it in place of the same backend.
     Reads no weights yet. Raises `UserError` for a folder that is no ACE-Step 1.5 model.
     """
     backend = (plugins or registry()).make("backends", name, options)
     backend.check()
-    return Model(open_checkpoint(Path(model).expanduser(), variant), backend, one_at_a_time)
+    checkpoint = open_checkpoint(Path(model).expanduser(), variant, lm)
+    return Model(checkpoint, backend, one_at_a_time, lm_backend)

@@ -16,6 +16,7 @@ from acestep_plugins.adapters.lokr import Lokr
 from acestep_plugins.adapters.lora import Lora
 from acestep_plugins.adapters.oft import Oft
 from acestep_plugins.annotators.csv import Csv
+from acestep_plugins.annotators.lm import LanguageModel
 from acestep_plugins.annotators.tempo_key import TempoKey
 from acestep_plugins.backends.pt import PyTorch
 from acestep_plugins.extensions.progress import Progress
@@ -102,6 +103,17 @@ class TestHeun(contracts.SolverContract):
 class TestSde(contracts.SolverContract):
     plugin = Sde
     order = None
+
+
+class TestLanguageModel(contracts.AnnotatorContract):
+    plugin = LanguageModel
+    fields = ("caption", "genre", "language")
+
+    @pytest.fixture
+    def made(self, tiny):
+        made = LanguageModel(model=str(tiny))
+        yield made
+        made.close()
 
 
 class TestTempoKey(contracts.AnnotatorContract):

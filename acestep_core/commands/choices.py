@@ -12,6 +12,7 @@ import click
 from acestep_core.codes import codes_given
 from acestep_core.config import plugin_options
 from acestep_core.errors import UserError, raise_all
+from acestep_core.files import read_text
 from acestep_core.model import Model
 from acestep_core.options import Option, nearest, options_of, parse_options
 from acestep_core.registry import Registry, registry
@@ -34,23 +35,25 @@ class PluginName(click.ParamType):
         return [CompletionItem(k.name, help=k.dist) for k in known if k.name.startswith(incomplete)]
 
 
+_FLAGS = (bool, bool | None)
 _OWNER = "This command"  # of options that come from the command line or from its table in the settings file
 
 
-def settings_options(cls: type) -> Callable[[Any], Any]:
+def settings_options(cls: type, prefix: str = "") -> Callable[[Any], Any]:
     """Adds one option per field of a settings class: learning_rate -> --learning-rate, duration_s -> --duration."""
 
     def add(command: Any) -> Any:
         for o in reversed(options_of(cls).values()):
-            command = _click_option(o)(command)
+            command = _click_option(dataclasses.replace(o, name=prefix + o.name))(command)
         return command
 
     return add
 
 
-def made(cls: type, given: Mapping[str, Any]) -> Any:
+def made(cls: type, given: Mapping[str, Any], prefix: str = "") -> Any:
     """The settings object out of the command's values; all problems at once."""
-    values, errors = parse_options(cls, {k: given[k] for k in options_of(cls) if given.get(k) is not None}, _OWNER)
+    found = {k: given[prefix + k] for k in options_of(cls) if given.get(prefix + k) is not None}
+    values, errors = parse_options(cls, found, _OWNER)
     raise_all(errors, _OWNER)
     return cls(**values)
 
@@ -193,10 +196,21 @@ def _end(extension: Any, name: str) -> None:
         click.echo(f"Extension {name} failed while it was closed: {type(e).__name__}: {e}", err=True)
 
 
-def open_model(model: Path, variant: str | None, backend: str, options: Mapping[str, Any]) -> Model:
+def words_of_file(file: Path, words: str | None) -> str:
+    """The lyrics in a file. Raises `UserError` where there are `words` besides."""
+    if words:
+        raise UserError("--lyrics and --lyrics-file say the same thing twice", "give one of them")
+    try:
+        return read_text(file).strip()
+    except OSError as e:
+        raise UserError(f"{file} cannot be read ({e.strerror})", "check the path") from e
+
+
+def open_model(model: Path, variant: str | None, backend: str, options: Mapping[str, Any], **lm: Any) -> Model:
+    """`lm` is the name of a language model and the backend that runs it, where there is one."""
     from acestep_core.model import load_backend
 
-    return load_backend(backend, model=model, variant=variant, **options)
+    return load_backend(backend, model=model, variant=variant, **lm, **options)
 
 
 def _place(key: str, classes: Mapping[str, type]) -> tuple[str, str]:
@@ -227,11 +241,11 @@ def _add_files(ctx: click.Context, parameter: click.Parameter, files: Sequence[P
 
 def _click_option(o: Option) -> Callable[[Any], Any]:
     flag = "--" + o.name.removesuffix("_s").replace("_", "-")
-    names = [f"{flag}/--no-{flag[2:]}" if o.type is bool else flag, o.name]
+    names = [f"{flag}/--no-{flag[2:]}" if o.type in _FLAGS else flag, o.name]
     shown = o.help if o.default in (None, "") else f"{o.help}  [default: {o.default}]"
     bounds = [f"{'from' if k in ('ge', 'gt') else 'to'} {v:g}" for k, v in o.bounds.items() if abs(v) < 2**60]
     help = f"{shown}  [{' '.join(bounds)}]" if bounds else shown
-    if o.type is bool:
+    if o.type in _FLAGS:
         return click.option(*names, default=None, help=help)
     if o.plugin:
         return click.option(*names, type=PluginName(o.plugin), metavar="NAME", help=help)

@@ -1,7 +1,7 @@
 """Clips on their way to files: progress, previews, what is there already, and what is said at the end."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from acestep_core.console import Ticker, clock, print_json
 from acestep_core.errors import UserError
 from acestep_core.events import Failed, Preview, Progress
 from acestep_core.generation import generate, generating
+from acestep_core.lm.thinking import Thought, before_thinking
 from acestep_core.model import Model
 from acestep_core.observers import Observers
 from acestep_core.record import load_record
@@ -60,18 +61,24 @@ def making(
     only: int | None = None,
     settings: AudioSettings | None = None,
     png: bool = False,
+    thinks: Callable[[Model, Sequence[GenerateRequest]], list[Thought]] | None = None,
 ) -> Done:
-    """Make them into files; with `only`, all are made but that one is written. What fails is told at once."""
+    """Make them into files; with `only`, all are made but that one is written. What fails is told at once.
+
+    `thinks` thinks those through that are to be made.
+    """
     paths = [out] * len(requests) if only is not None else _numbered(out, len(requests))
     done = Done()
     todo = list(range(len(requests)))
     if resume:
         done.kept = [p for p, r in zip(paths, requests, strict=True) if _is_there(p, r, adapters, model)]
         todo = [i for i in todo if paths[i] not in done.kept]
+    thoughts = thinks(model, [requests[i] for i in todo]) if thinks and todo else []
+    asked = [t.request for t in thoughts] or [requests[i] for i in todo]
     shown, observers = Shown(len(todo)), Observers(registry().manager)
     how = {"adapters": adapters, "options": options, "batch_size": batch_size, "preview_every": preview_every}
     try:
-        for event in generating(model, [requests[i] for i in todo], **how):
+        for event in generating(model, asked, **how):
             path = paths[todo[event.item]]
             if isinstance(event, Progress):
                 shown.tell(event)
@@ -84,11 +91,14 @@ def making(
                 click.echo(f"Error: {path.name}: {event.error}", err=True)
                 done.failed[path] = event.error
             else:
-                event.clip.save(path, settings)
+                clip = event.clip
+                if thoughts:
+                    clip = replace(clip, record={**clip.record, "plan": thoughts[event.item].record})
+                clip.save(path, settings)
                 if png:
-                    draw_beside(event.clip.wave, path)
-                done.clips.append(Written(path, event.clip))
-                observers.notify("acestep_audio", request=event.request, clip=event.clip, path=path)
+                    draw_beside(clip.wave, path)
+                done.clips.append(Written(path, clip))
+                observers.notify("acestep_audio", request=event.request, clip=clip, path=path)
     except KeyboardInterrupt:
         click.echo(f"\nStopped: {len(done.clips)} of {len(todo)} clips are written. Go on with --resume.", err=True)
         raise
@@ -142,7 +152,9 @@ def _is_there(path: Path, request: GenerateRequest, adapters: Sequence[UsedAdapt
     if not (path.exists() and record_path(path).exists()):
         return False
     made = load_record(record_path(path))
-    asked, there = resolve(request, model.info), resolve(made.request, model.info)
+    plan = made.content.get("plan")
+    before = before_thinking(plan, made.request) if plan else made.request
+    asked, there = resolve(request, model.info), resolve(before, model.info)
     asked = replace(asked, seed=there.seed) if request.seed is None else asked
     if asked != there or tuple(adapters) != made.adapters:
         raise UserError(f"{path} is there already, and is another clip", "give another --out, or leave --resume out")

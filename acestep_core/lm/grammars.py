@@ -27,11 +27,11 @@ NAMES = tuple(values(Metas()))
 
 def grammar(request: Request) -> Grammar:
     if isinstance(request, Codes):
-        exact = request.count
+        exact = request.exact
         least, most = (exact, exact) if exact is not None else (SHORTEST_S * CODE_RATE_HZ, LONGEST_S * CODE_RATE_HZ)
         return Grammar((CodesPart(least, most), Mark(END)))
     thinking = [Mark(THINK), Text("\n"), *_fields(request), Mark(THOUGHT)]
-    if isinstance(request, Plan):
+    if isinstance(request, Plan) or (isinstance(request, Understand) and not request.words):
         return Grammar(tuple(thinking))
     lyrics = Text(f"\n# Lyric\n{_instrumental(request)}") if _instrumental(request) else None
     rest = [lyrics] if lyrics else [Free(LYRIC_TOKENS, "many", forbidden="", empty=True)]

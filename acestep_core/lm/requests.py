@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from acestep_core import data
+from acestep_core.data import BPM_RANGE, CHECKS
 from acestep_core.errors import UserError, raise_all
 from acestep_core.options import check_values, option
 from acestep_core.prompts import KEYSCALES, LANGUAGES, TIMESIGNATURES
 
 CODE_RATE_HZ = 5
-SHORTEST_S, LONGEST_S = 10, 600
-SLOWEST, FASTEST = 30, 300
+SHORTEST_S, LONGEST_S = 10, round(data.LONGEST_S)
+SLOWEST, FASTEST = BPM_RANGE
 NO_INPUT = "NO USER INPUT"
 
 Origin = Literal["user", "model", "constraint"]
@@ -44,6 +46,29 @@ class Metas:
         return found
 
 
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What a user may say of a song before the language model does."""
+
+    bpm: int | None = option(None, "tempo", ge=SLOWEST, le=FASTEST)
+    duration_s: int | None = option(None, "length in seconds", ge=SHORTEST_S, le=LONGEST_S)
+    keyscale: str = option("", "key, such as 'F# minor'")
+    timesignature: str = option("", "beats in a bar: 2, 3, 4 or 6")
+    language: str = option("", "language of the lyrics, such as en, zh or ja")
+
+    def metas(self) -> Metas:
+        """As the model writes them. Raises `UserError` for what it does not know."""
+        values, errors = {"bpm": self.bpm, "duration_s": self.duration_s}, []
+        for name in ("keyscale", "timesignature", "language"):
+            value = getattr(self, name)
+            try:
+                values[name] = CHECKS[name](value) if value not in ("", "unknown") else ""
+            except ValueError as e:
+                errors.append(UserError(f"{name} {value!r} {e}"))
+        raise_all(errors, "What is known of the song")
+        return Metas(**values)
+
+
 FIELDS = tuple(sorted(f for f in Metas.__dataclass_fields__))
 
 
@@ -69,10 +94,12 @@ class Codes:
     metas: Metas
     negative: str = NO_INPUT
     """The caption that guidance leads away from; without one, no metas are told to it."""
+    count: int | None = None
+    """How many; those of the duration unless given."""
 
     @property
-    def count(self) -> int | None:
-        return None if self.metas.duration_s is None else self.metas.duration_s * CODE_RATE_HZ
+    def exact(self) -> int | None:
+        return self.count or (self.metas.duration_s * CODE_RATE_HZ if self.metas.duration_s else None)
 
 
 @dataclass(frozen=True)
@@ -81,6 +108,8 @@ class Understand:
 
     codes: Sequence[int] | None
     metas: Metas = Metas()
+    words: bool = True
+    """Whether the lyrics are to be said as well, which takes longest."""
 
 
 @dataclass(frozen=True)
@@ -117,13 +146,19 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LmSettings:
+class Drawing:
     """How the language model draws its tokens."""
 
     temperature: float = option(0.85, "how freely tokens are drawn; 0 = always the likeliest", ge=0, le=2)
     top_k: int = option(0, "draw among so many of the likeliest; 0 = all", ge=0)
     top_p: float = option(0.9, "draw among the likeliest that have this share together", gt=0, le=1)
     repetition_penalty: float = option(1.0, "makes tokens that were said less likely; 1 = no", ge=1, le=2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LmSettings(Drawing):
+    """How it draws tokens, and how audio codes are led."""
+
     cfg: float = option(2.0, "how far audio codes are led from what no caption would give; 1 = not", ge=1, le=10)
     negative_prompt: str = option("", "a caption that audio codes are led away from")
 

@@ -1,6 +1,6 @@
 """Asks a language model: requests in, answers out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Protocol
@@ -21,6 +21,8 @@ class LmPart(Protocol):
     """A 5 Hz language model, whatever runs it."""
 
     tokenizer: LmTokenizer
+    about: Mapping[str, Any]
+    """What a record says of how it runs, such as device and precision."""
 
     def say(
         self,

@@ -8,12 +8,12 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from acestep_core.codes import CODES
 from acestep_core.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
 
-CODES = 64000  # of the FSQ; the tokenizer's table may name more, which mean nothing
 _CODE = re.compile(r"<\|audio_code_(\d+)\|>")
 
 

@@ -3,14 +3,14 @@
 Source: llm_inference.py and constants.py of ACE-Step 1.5 (April 2026).
 """
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from acestep_core.codes import write_codes
 from acestep_core.lm.requests import NO_INPUT, Codes, Create, Metas, Plan, Request, Understand
+from acestep_core.tasks import FROM_TOKENS
 
 THINK, THOUGHT, END = "<think>", "</think>", "<|im_end|>"
-GENERATE = "Generate audio semantic tokens based on the given conditions:"
 UNDERSTAND = "Understand the given musical conditions and describe the audio semantics accordingly:"
 CREATE = "Expand the user's input into a more detailed and specific musical description:"
 REWRITE = "Format the user's input into a more detailed and specific musical description:"
@@ -21,10 +21,10 @@ Message = Mapping[str, str]
 def messages(request: Request) -> list[Message]:
     """The chat that asks for it. That for `Codes` ends with the thoughts, which the model goes on from."""
     if isinstance(request, Plan | Codes):
-        chat = _asked(GENERATE, f"# Caption\n{request.caption}\n\n# Lyric\n{request.lyrics}\n")
+        chat = _asked(FROM_TOKENS, f"# Caption\n{request.caption}\n\n# Lyric\n{request.lyrics}\n")
         return chat + ([_thoughts(request.metas)] if isinstance(request, Codes) else [])
     if isinstance(request, Understand):
-        return _asked(UNDERSTAND, NO_INPUT if request.codes is None else codes_text(request.codes))
+        return _asked(UNDERSTAND, NO_INPUT if request.codes is None else write_codes(request.codes))
     if isinstance(request, Create):
         return _asked(CREATE, f"{request.query or NO_INPUT}\n\ninstrumental: {str(request.instrumental).lower()}")
     return _asked(REWRITE, f"# Caption\n{request.caption or NO_INPUT}\n\n# Lyric\n{request.lyrics or '[Instrumental]'}")
@@ -33,7 +33,7 @@ def messages(request: Request) -> list[Message]:
 def unconditional(request: Codes) -> list[Message]:
     """The chat that guidance leads away from: no thoughts, and the negative prompt where there is one."""
     caption = request.caption if request.negative in ("", NO_INPUT) else request.negative
-    asked = _asked(GENERATE, f"# Caption\n{caption}\n\n# Lyric\n{request.lyrics}\n")
+    asked = _asked(FROM_TOKENS, f"# Caption\n{caption}\n\n# Lyric\n{request.lyrics}\n")
     return [*asked, {"role": "assistant", "content": f"{THINK}\n{THOUGHT}"}]
 
 
@@ -52,15 +52,6 @@ def values(metas: Metas) -> dict[str, Any]:
         "keyscale": metas.keyscale, "language": metas.language, "timesignature": metas.timesignature,
     }  # fmt: skip
     return {k: int(v) if isinstance(v, str) and v.isascii() and v.isdigit() else v for k, v in found.items()}
-
-
-def codes_text(codes: Sequence[int]) -> str:
-    return "".join(f"<|audio_code_{c}|>" for c in codes)
-
-
-def codes_in(text: str) -> list[int]:
-    """The audio codes named in a text, in their order."""
-    return [int(c) for c in re.findall(r"<\|audio_code_(\d+)\|>", text)]
 
 
 def _asked(instruction: str, text: str) -> list[Message]:

@@ -156,5 +156,5 @@ def test_damaged_folders_are_told(tmp_path, folder):
 
 def test_half_precision_keeps_its_rotations(folder):
     half = registry().make("backends", "pt", {"device": "cpu", "dtype": "bfloat16"}).load("lm", folder)
-    assert half.model.rotary_emb.inv_freq.dtype == torch.float32 and half.dtype_name == "bfloat16"
+    assert half.model.rotary_emb.inv_freq.dtype == torch.float32 and half.about["dtype"] == "bfloat16"
     assert len(ask(half, [MANY[2]], GREEDY)[0].codes) == 50

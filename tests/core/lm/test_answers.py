@@ -12,7 +12,7 @@ from acestep_core.lm.grammars import CAPTION_TOKENS, grammar
 from acestep_core.lm.reading import Reader
 from acestep_core.lm.requests import Codes, Create, LmSettings, Metas, Plan, Rewrite, Understand
 from acestep_core.lm.vocabulary import build
-from acestep_core.lm.wording import codes_in, codes_text, messages, thoughts, unconditional
+from acestep_core.lm.wording import messages, thoughts, unconditional
 from acestep_core.prompts import KEYSCALES, LANGUAGES, TIMESIGNATURES
 
 ALL = Metas(99, "calm: piano", 30, "jazz", "F♯ minor", "no", "3")
@@ -21,6 +21,7 @@ REQUESTS = {
     "plan without words": Plan("a", "b", skip=frozenset({"genres", "caption", "language"})),
     "plan with everything": Plan("a", "b", ALL),
     "understand": Understand([1, 2]),
+    "understand without words": Understand(None, words=False),
     "create": Create("a song"),
     "create an instrumental": Create("a song", instrumental=True),
     "rewrite": Rewrite("a", "b", Metas(bpm=120, keyscale="C major")),
@@ -110,11 +111,6 @@ def test_thoughts_are_yaml_and_read_back():
         "bpm": 99, "caption": long.caption, "duration": 30, "language": "no", "timesignature": 3
     }  # fmt: skip
     assert read_metas(thoughts(long)) == long and thoughts(Metas()) == ""
-
-
-def test_codes_are_written_and_read_as_text():
-    assert codes_in(codes_text([1, 63999, 0])) == [1, 63999, 0]
-    assert codes_in("x<|audio_code_7|> y <|audio_code_|>") == [7]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The 5 Hz language model: Qwen3 of transformers with a cache, many sequences in one pass."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,12 +41,8 @@ class Lm:
             raise UserError(f"{folder}: the tokenizer has more tokens than the model", "download the folder again")
 
     @property
-    def dtype_name(self) -> str:
-        return str(self.head.dtype).removeprefix("torch.")
-
-    @property
-    def device_name(self) -> str:
-        return str(self.head.device)
+    def about(self) -> Mapping[str, Any]:
+        return {"device": str(self.head.device), "dtype": str(self.head.dtype).removeprefix("torch.")}
 
     def say(
         self,

@@ -1,0 +1,107 @@
+"""Command-line options of whatever asks the 5 Hz language model, and how it is opened."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from acestep_core.api import Backend
+from acestep_core.checkpoint import language_model
+from acestep_core.commands.choices import PluginName, made, settings_options
+from acestep_core.console import Ticker
+from acestep_core.errors import UserError
+from acestep_core.lm.requests import LmSettings
+from acestep_core.lm.speaking import LmPart
+from acestep_core.lm.thinking import Thinking, Thought, think
+from acestep_core.model import Model, load_part
+from acestep_core.options import options_of
+from acestep_core.registry import registry
+from acestep_core.request import GenerateRequest
+
+PREFIX = "lm_"
+TABLE = "lm_backend"
+
+
+def lm_choices(command: Any) -> Any:
+    """Adds --lm and --lm-backend."""
+    command = click.option(
+        "--lm-backend", type=PluginName("backends"), metavar="NAME",
+        help="Backend plugin that runs the language model; the one of --backend unless given.",
+    )(command)  # fmt: skip
+    return click.option("--lm", help="Which language model, where the folder holds several, such as 1.7B.")(command)
+
+
+def thinking_choices(command: Any) -> Any:
+    """Adds --think, --cot-*, --lm, --lm-backend and --lm-*."""
+    return settings_options(Thinking)(lm_choices(settings_options(LmSettings, PREFIX)(command)))
+
+
+def backend_of_lm(asked: str | None, config: Mapping[str, Any]) -> str | None:
+    """The name given, or `lm` of the table [backend] in the settings file."""
+    table = config.get("backend", {})
+    return asked or (table.get("lm") if isinstance(table, Mapping) else None)
+
+
+def open_lm(folder: Path, lm: str | None, backend: str, options: Mapping[str, Any]) -> LmPart:
+    """The language model in `folder` alone, without anything else of a checkpoint."""
+    made = made_backend(backend, options)
+    return load_part(made, "lm", language_model(folder, lm))
+
+
+def made_backend(name: str | None, options: Mapping[str, Any]) -> Backend | None:
+    """The backend of the language model, ready; None where the model's own is to run it."""
+    if name is None:
+        return None
+    backend = registry().make("backends", name, options)
+    backend.check()
+    return backend
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Thinks requests through with the model's language model, with progress on stderr."""
+
+    thinking: Thinking
+    settings: LmSettings
+
+    def __call__(self, model: Model, requests: Sequence[GenerateRequest]) -> list[Thought]:
+        shown = Counted(len(requests))
+        thoughts = think(model.lm, requests, self.thinking, self.settings, on_token=shown.tell)
+        lm = {"folder": model.checkpoint.part("lm").name, "hash": model.checkpoint.hash("lm"), **model.lm.about}
+        model.release("lm")
+        by = {"model": lm, "backend": model.lm_backend.name}
+        return [replace(t, record={**t.record, **by}) for t in thoughts]
+
+
+def planner(given: dict[str, Any], lm: str | None, lm_backend: str | None) -> Planner | None:
+    """What thinks, if anything is to. Takes its options out of `given`; raises `UserError` for those without effect."""
+    thinking, settings = made(Thinking, given), made(LmSettings, given, PREFIX)
+    said = [PREFIX + n for n in options_of(LmSettings) if given.get(PREFIX + n) is not None]
+    said += [n for n, value in (("lm", lm), ("lm_backend", lm_backend)) if value is not None]
+    for name in [*options_of(Thinking), *(PREFIX + n for n in options_of(LmSettings))]:
+        given.pop(name, None)
+    if thinking.any:
+        return Planner(thinking, settings.checked())
+    if said:
+        raise UserError(f"--{said[0].replace('_', '-')} does nothing without --think", "add --think, or leave it out")
+    return None
+
+
+class Counted:
+    """A line per stage with the tokens said so far, and the time left where all lengths are known."""
+
+    def __init__(self, items: int):
+        self._items = items
+        self._said: dict[str, dict[int, int]] = {}
+        self._totals: dict[int, int | None] = {}
+        self._tickers: dict[str, Ticker] = {}
+
+    def tell(self, stage: str, index: int, said: int, total: int | None = None) -> None:
+        counts = self._said.setdefault(stage, {})
+        counts[index] = said
+        self._totals[index] = total
+        known = None not in self._totals.values() and len(self._totals) == self._items
+        whole = sum(t for t in self._totals.values() if t) if known else None
+        self._tickers.setdefault(stage, Ticker(stage, whole)).update(sum(counts.values()), "tokens", total=whole)
