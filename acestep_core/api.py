@@ -217,6 +217,9 @@ class Backend(Plugin):
     parts: ClassVar[frozenset[str]] = frozenset()
     """Which of text, codec, dit, lm, train it can do."""
 
+    several_processes: ClassVar[bool] = False
+    """Whether `train` shares a step between the processes of its job."""
+
     def check(self) -> None:
         """Raise `UserError` saying what is missing on this machine and the command that mends it."""
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from acestep_core.processes import ALONE, Processes
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -186,6 +188,9 @@ class TrainJob:
     One epoch shows the songs whose indices are in `order`, shuffled; a song that repeats is there as often. `load`
     reads what a showing shows, and `frames` says how long that is; `load_fixed` reads a song, by index, as it is
     measured, and `load_held_out` one for validation. `notes` are for the user, `facts` for the header of the adapter.
+
+    `processes` train together: a step takes the settings' `accumulation` batches for each of them, and what is written
+    and yielded counts in the first alone.
     """
 
     run: "Run"
@@ -207,6 +212,7 @@ class TrainJob:
     optimizer: Callable[..., Any]
     notes: Sequence[str] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
+    processes: Processes = ALONE
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,8 @@ class Run:
             raise UserError(f"{folder} is not empty and holds no run", "give another --out")
         if run.adapter.is_dir() and not longer:
             raise UserError(f"The run in {folder} is finished", "give another --out, or more --steps with --extend")
-        differences = _differences(run.settings(), settings, same, _LENGTH if longer else ())
+        written = tomllib.loads(dump_toml(settings))
+        differences = differing(run.settings(), written, same, _LENGTH if longer else ())
         if differences:
             raise UserError(
                 f"{folder} holds an unfinished run with other settings:\n  " + "\n  ".join(differences),
@@ -68,6 +69,10 @@ class Run:
         numbered = [(p.name.removeprefix("step-"), p) for p in found]
         return sorted((int(step), p) for step, p in numbered if step.isdecimal())
 
+    def at(self, step: int) -> Path:
+        """The folder of that step's checkpoint."""
+        return self.folder / CHECKPOINTS / f"step-{step:06d}"
+
     def best(self) -> tuple[int, float] | None:
         """(step, loss) of the smallest validation loss after the first step, the earliest of equal ones."""
         return min(self.validations(), key=lambda v: (v[1], v[0]), default=None)
@@ -86,7 +91,7 @@ class Run:
 
         With `keep` 0 none is deleted.
         """
-        final = self.folder / CHECKPOINTS / f"step-{step:06d}"
+        final = self.at(step)
         temporary = final.with_name(f".{final.name}.tmp")
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
@@ -146,19 +151,34 @@ _FREE = ("train.save_every", "train.save_every_epochs", "train.save_every_minute
          "train.author", "train.license")  # fmt: skip
 # What may differ when a run is to become longer.
 _LENGTH = ("train.steps", "train.patience")
+_BATCHES = "train.accumulation"
 
 
-def _differences(
-    old: Mapping[str, Any], new: Mapping[str, Any], tables: tuple[str, ...], allowed: tuple[str, ...]
+def differing(
+    old: Mapping[str, Any], new: Mapping[str, Any], tables: tuple[str, ...], allowed: tuple[str, ...] = ()
 ) -> list[str]:
-    written = tomllib.loads(dump_toml(new))
-    lines = []
+    """What is not the same in these tables of two runs, a line each. Numbers of processes may come to the same."""
+    lines, counts = [], [r.get("processes", {}).get("count", 1) for r in (old, new)]
     for table in tables:
-        before, after = _flat(old.get(table, {})), _flat(written.get(table, {}))
+        before, after = _flat(old.get(table, {})), _flat(new.get(table, {}))
         for key in sorted(before.keys() | after.keys()):
-            if before.get(key) != after.get(key) and f"{table}.{key}" not in (*_FREE, *allowed):
-                lines.append(f"{table}.{key}: there {before.get(key)!r}, now {after.get(key)!r}")
+            there, now, name = before.get(key), after.get(key), f"{table}.{key}"
+            if name == _BATCHES and counts[0] != counts[1]:
+                lines += _other_batches(there, now, *counts)
+            elif there != now and name not in (*_FREE, *allowed):
+                lines.append(f"{name}: there {there!r}, now {now!r}")
     return lines
+
+
+def _other_batches(there: int, now: int, before: int, after: int) -> list[str]:
+    """All processes together take them in one step."""
+    if there * before == now * after:
+        return []
+    return [f"{_BATCHES}: there {there} in {_counted(before)}, now {now} in {_counted(after)}"]
+
+
+def _counted(processes: int) -> str:
+    return f"each of {processes} processes" if processes > 1 else "one process"
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -23,7 +23,9 @@ class TrainSettings:
     steps: int | None = option(None, "optimizer steps; give this or epochs", ge=1)
     epochs: int | None = option(None, f"passes over all songs; {EPOCHS} unless steps are given", ge=1)
     batch_size: int = option(1, "songs per forward pass, of like length", ge=1)
-    accumulation: int = option(1, "batches per optimizer step; an epoch's last step takes what is left", ge=1)
+    accumulation: int = option(
+        1, "batches per optimizer step and process; an epoch's last step takes what is left", ge=1
+    )
     optimizer: OptimizerName = option("adamw", "what updates the weights")
     learning_rate: float | None = option(
         None, "peak rate; unless given the adapter's own, 1 for prodigy and dadaptation", gt=0, le=1
@@ -61,18 +63,24 @@ class TrainSettings:
     seed: int = option(42, "drives order, noise, timesteps, dropout and the adapter's start", ge=0)
 
 
-def steps_per_epoch(shown: int, settings: TrainSettings) -> int:
+def steps_per_epoch(shown: int, settings: TrainSettings, processes: int = 1) -> int:
     """Optimizer steps of an epoch that shows so many songs, repeats counted. None reaches into the next epoch."""
-    return math.ceil(math.ceil(shown / settings.batch_size) / settings.accumulation)
+    return math.ceil(math.ceil(shown / settings.batch_size) / (settings.accumulation * processes))
 
 
-def planned_steps(shown: int, settings: TrainSettings) -> int:
+def planned_steps(shown: int, settings: TrainSettings, processes: int = 1) -> int:
     """Optimizer steps of a run whose epochs show so many songs, repeats counted."""
-    return settings.steps or (settings.epochs or EPOCHS) * steps_per_epoch(shown, settings)
+    return settings.steps or (settings.epochs or EPOCHS) * steps_per_epoch(shown, settings, processes)
 
 
 def resolved(
-    settings: TrainSettings, *, shown: int, rate: float, turbo: bool = False, held_out: bool = True
+    settings: TrainSettings,
+    *,
+    shown: int,
+    rate: float,
+    turbo: bool = False,
+    held_out: bool = True,
+    processes: int = 1,
 ) -> TrainSettings:
     """The settings of one run, nothing open, the warm-up in steps. `rate` is the adapter's own.
 
@@ -82,7 +90,7 @@ def resolved(
     raise_all(contradictions(settings, held_out), "The settings")
     check_optimizer(settings.optimizer)
     optimizer = OPTIMIZERS[settings.optimizer]
-    steps = planned_steps(shown, settings)
+    steps = planned_steps(shown, settings, processes)
     warm = warmup_steps(settings.warmup, steps)
     if warm >= steps > 1:
         raise UserError(f"A warm-up of {warm} steps leaves nothing of a run of {steps}", "give a smaller --warmup")

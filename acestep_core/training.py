@@ -5,12 +5,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from acestep_core import provenance
+from acestep_core import provenance, sharing
 from acestep_core.adapter_facts import trained_facts
 from acestep_core.api import Adapter, TimestepSampler
 from acestep_core.encoded import EncodedSet
@@ -18,6 +18,7 @@ from acestep_core.errors import UserError
 from acestep_core.model import Model
 from acestep_core.observers import Observers
 from acestep_core.parts import Step, TrainJob
+from acestep_core.processes import Processes, joined
 from acestep_core.reference import tensors
 from acestep_core.registry import Registry, registry
 from acestep_core.run import SETTINGS, Run
@@ -55,6 +56,7 @@ def train(
     on_start: Callable[[TrainJob], None] = lambda job: None,
     on_step: Callable[[Step], None] = lambda step: None,
     stop: Callable[[], bool] = lambda: False,
+    processes: Processes | None = None,
 ) -> TrainResult:
     """Train into the folder `out`; an unfinished run there with equal settings is gone on with, exactly.
 
@@ -63,44 +65,39 @@ def train(
     `preset` is what run.toml says of a preset that settings come from. An extension takes part after
     `registry().activate(name, options)`, or `activate` of `plugins` if given. Songs held out for validation are never
     trained on.
+    `processes` train together: those that `torchrun` started, unless given. The first alone writes, and calls what it
+    was given to call.
     Raises `UserError` for a finished or different run in `out`, and when the loss becomes NaN.
     """
     plugins, options = plugins or registry(), options or {}
     encoded = encoded if isinstance(encoded, EncodedSet) else EncodedSet.open(encoded)
-    songs, held_out = _trained_on(encoded), encoded.part("validation")
+    songs, held_out, run = _trained_on(encoded), encoded.part("validation"), Run(Path(out))
     made_adapter = plugins.make("adapters", adapter, options.get("adapter"))
     made_sampler = plugins.make("samplers", sampler, options.get("sampler"))
-    facts = {"turbo": model.info.turbo, "held_out": len(held_out) > 0}
-    rate = made_adapter.learning_rate
-    settings = resolved(settings or TrainSettings(), shown=len(songs.order), rate=rate, **facts)
-    settings = _lengthened(Run(Path(out)), settings) if extend else settings
-    notes = check_model(encoded, model)
-    names = {"adapters": adapter, "samplers": sampler}
-    record = _record(settings, made_adapter, made_sampler, model, encoded, names, plugins)
-    record |= {"preset": preset} if preset else {}
-    run = Run.open(Path(out), record, _SAME, longer=extend)
-    resumed, checkpoint = _resumed(run, made_sampler)
-    observers = Observers(plugins.manager)
-    with stop_on_signals() as asked:
-        job = TrainJob(
-            run=run,
-            settings=settings,
-            adapter=made_adapter,
-            sampler=made_sampler,
-            dit=model.dit,
-            **_shown(songs, held_out, settings),
-            steps=settings.steps,
-            resume_from=checkpoint,
-            stop=lambda: asked() or stop(),
-            loss=lambda default, **inputs: observers.first("acestep_loss", default, **inputs),
-            optimizer=lambda default, **inputs: observers.first("acestep_optimizer", default, **inputs),
-            notes=notes,
-            facts=_facts(model, made_sampler, songs, settings),
-        )
-        on_start(job)
-        last = _driven(model, job, observers, resumed, on_step)
-    finished = run.adapter.is_dir()
-    return TrainResult(run, last, settings.steps, resumed, not finished, run.adapter if finished else None)
+    with nullcontext(processes) if processes else joined() as together:
+        facts = {"turbo": model.info.turbo, "held_out": len(held_out) > 0, "processes": together.count}
+        chosen = resolved(
+            settings or TrainSettings(), shown=len(songs.order), rate=made_adapter.learning_rate, **facts
+        )  # fmt: skip
+        chosen = together.first(lambda: _lengthened(run, chosen)) if extend else chosen
+        notes = check_model(encoded, model) + sharing.check(together, model.backend, chosen, len(songs.order))
+        names = {"adapters": adapter, "samplers": sampler}
+        record = _record(chosen, made_adapter, made_sampler, model, encoded, names, plugins)
+        record |= {"preset": preset} if preset else {}
+        record["processes"] = {"count": together.count}
+        resumed = _opened(run, record, extend, made_sampler, together)
+        observers = Observers(plugins.manager)
+        with stop_on_signals() as asked:
+            job = TrainJob(
+                run=run, settings=chosen, steps=chosen.steps, resume_from=run.at(resumed) if resumed else None,
+                adapter=made_adapter, sampler=made_sampler, dit=model.dit, notes=notes, processes=together,
+                stop=lambda: asked() or (together.main and stop()),
+                facts=_facts(model, made_sampler, songs, chosen), **_shown(songs, held_out, chosen),
+                **_replaceable(observers),
+            )  # fmt: skip
+            last = _driven(model, job, observers, resumed, on_start, on_step)
+        finished = together.first(run.adapter.is_dir)
+    return TrainResult(run, last, chosen.steps, resumed, not finished, run.adapter if finished else None)
 
 
 @contextmanager
@@ -147,6 +144,14 @@ def _shown(songs: EncodedSet, held_out: EncodedSet, settings: TrainSettings) -> 
 def _facts(model: Model, sampler: TimestepSampler, songs: EncodedSet, settings: TrainSettings) -> dict[str, str]:
     given = {"trigger": settings.trigger, "author": settings.author, "license": settings.license}
     return trained_facts(model.info, model.hashes["dit"], sampler, songs, given)
+
+
+def _replaceable(observers: Observers) -> dict[str, Any]:
+    """The steps of training that a plugin may replace."""
+    return {
+        "loss": lambda default, **inputs: observers.first("acestep_loss", default, **inputs),
+        "optimizer": lambda default, **inputs: observers.first("acestep_optimizer", default, **inputs),
+    }
 
 
 def _lengthened(run: Run, settings: TrainSettings) -> TrainSettings:
@@ -197,18 +202,32 @@ def _repeats(songs: EncodedSet) -> dict[str, Any]:
     return {"repeats": [counts[i] for i in range(len(songs))]} if len(songs.order) > len(songs) else {}
 
 
-def _resumed(run: Run, sampler: TimestepSampler) -> tuple[int, Path | None]:
-    """(step, checkpoint) to go on from; records after it are dropped, and the sampler hears again of those before."""
-    step, checkpoint = run.checkpoints()[-1] if run.checkpoints() else (0, None)
-    run.forget_after(step if checkpoint else -1)
-    for entry in run.metrics():
-        if entry["event"] == "step":
-            sampler.observe(entry["t"], entry["losses"])
-    return step, checkpoint
+def _opened(run: Run, record: Mapping[str, Any], extend: bool, sampler: TimestepSampler, together: Processes) -> int:
+    """The step to go on after. Records after it are dropped, and the sampler hears again of those before."""
+    sharing.check_same(together, record, (*_SAME, "plugins", "versions"))
+
+    def there() -> tuple[int, list[tuple[Any, Any]]]:
+        Run.open(run.folder, record, _SAME, longer=extend)
+        checkpoints = run.checkpoints()
+        step = checkpoints[-1][0] if checkpoints else 0
+        run.forget_after(step if checkpoints else -1)
+        return step, [(r["t"], r["losses"]) for r in run.metrics() if r["event"] == "step"]
+
+    step, heard = together.first(there)
+    for t, losses in heard:
+        sampler.observe(t, losses)
+    sharing.check_shared(together, run.folder)
+    return step
 
 
-def _driven(model: Model, job: TrainJob, observers: Observers, resumed: int, on_step: Callable) -> int:
-    """The last step done. Metrics, observers and the caller hear of every step."""
+def _driven(
+    model: Model, job: TrainJob, observers: Observers, resumed: int, on_start: Callable, on_step: Callable
+) -> int:
+    """The last step done. Metrics, observers and the caller hear of every step, in the first process."""
+    if not job.processes.main:
+        steps = [event.step for event in model.backend.train(job) if isinstance(event, Step)]
+        return max(steps, default=resumed)
+    on_start(job)
     last, error = resumed, None
     observers.notify("acestep_train_start", run=job.run)
     events = model.backend.train(job)

@@ -25,6 +25,7 @@ from acestep_core.console import print_json, sparkline
 from acestep_core.hooks import STEPS
 from acestep_core.optimizers import check_optimizer
 from acestep_core.parts import TrainJob
+from acestep_core.processes import speaking_once
 from acestep_core.ranks import check_takes_ranks, load_ranks
 from acestep_core.registry import registry
 from acestep_core.run_file.places import OUT, PLUGINS
@@ -68,27 +69,31 @@ def command(ctx: click.Context, encoded: Path, model: Path, variant: str | None,
     its last checkpoint stands; with other settings it refuses. --extend makes a run longer: the rates from there on are
     those of a run of the new length with the old warm-up.
 
+    Started by torchrun, all its processes train together: each takes --accumulation batches of a step.
+
     --config takes all of this from a file, the run.toml of another run included; --preset says how to train, and
     the file wins. What is typed here wins over both.
     """
-    for remark in remarks(ctx, {"backend": backend, "adapter": adapter, "sampler": sampler}):
-        click.echo(f"note: {remark}", err=True)
-    chosen = {"backend": ("backends", backend), "adapter": ("adapters", adapter), "sampler": ("samplers", sampler)}
-    if progress and "progress" not in {name.partition("@")[0] for name in extensions}:
-        extensions = (PROGRESS, *extensions)
-    heard = extension_tables(extensions, chosen)
-    options = chosen_options(pairs, ctx.obj, registry(), chosen | heard)
-    extended = {name: options.pop(table) for table, (_, name) in heard.items()}
-    settings = made(TrainSettings, one_length(ctx, given))
-    check_optimizer(settings.optimizer)
-    if ranks_file is not None:
-        check_takes_ranks(adapter, registry().load("adapters", adapter), options["adapter"])
-    opened = open_model(model, variant, backend, options["backend"])
-    if ranks_file is not None:
-        options["adapter"] |= load_ranks(ranks_file, opened.hashes["dit"])
-    chosen_ones = {"adapter": adapter, "sampler": sampler, "options": options, "preset": preset_record(ctx)}
-    result = run(encoded, opened, out, settings, extended, extend=extend, **chosen_ones)
-    report(result, as_json)
+    with speaking_once() as processes:
+        for remark in remarks(ctx, {"backend": backend, "adapter": adapter, "sampler": sampler}):
+            if processes.main:
+                click.echo(f"note: {remark}", err=True)
+        chosen = {"backend": ("backends", backend), "adapter": ("adapters", adapter), "sampler": ("samplers", sampler)}
+        if progress and "progress" not in {name.partition("@")[0] for name in extensions}:
+            extensions = (PROGRESS, *extensions)
+        heard = extension_tables(extensions, chosen)
+        options = chosen_options(pairs, ctx.obj, registry(), chosen | heard)
+        extended = {name: options.pop(table) for table, (_, name) in heard.items()}
+        settings = made(TrainSettings, one_length(ctx, given))
+        check_optimizer(settings.optimizer)
+        if ranks_file is not None:
+            check_takes_ranks(adapter, registry().load("adapters", adapter), options["adapter"])
+        opened = open_model(model, variant, backend, options["backend"])
+        if ranks_file is not None:
+            options["adapter"] |= load_ranks(ranks_file, opened.hashes["dit"])
+        chosen_ones = {"adapter": adapter, "sampler": sampler, "options": options, "preset": preset_record(ctx)}
+        result = run(encoded, opened, out, settings, extended, extend=extend, processes=processes, **chosen_ones)
+        processes.first(lambda: report(result, as_json))
     sys.exit(STOPPED if result.stopped else 0)
 
 
@@ -106,6 +111,8 @@ def run(
         resumed = int(job.resume_from.name.removeprefix("step-")) if job.resume_from else 0
         click.echo(f"{'Going on after step ' + str(resumed) if resumed else 'Training'}: {_songs(job)}, "
                    f"{job.steps} steps, {_made(job.adapter)}, {job.sampler!r}", err=True)  # fmt: skip
+        if job.processes.count > 1:
+            click.echo(_shared(job), err=True)
         click.echo(_validated(job), err=True)
         for note in job.notes:
             click.echo(f"note: {note}", err=True)
@@ -126,6 +133,11 @@ def _made(adapter: Adapter) -> str:
 def _songs(job: TrainJob) -> str:
     shown = f", {len(job.order)} an epoch with repeats" if len(job.order) > len(job.songs) else ""
     return f"{len(job.songs)} songs{shown}"
+
+
+def _shared(job: TrainJob) -> str:
+    count, each = job.processes.count, job.settings.accumulation
+    return f"{count} processes train together: a step takes {each * count} batches, {each} in each process."
 
 
 def _validated(job: TrainJob) -> str:

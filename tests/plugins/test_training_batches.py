@@ -5,18 +5,24 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from pretended_processes import Pretended
 
 from acestep_core import TrainSettings
 from acestep_core.encoded import EncodedSet
+from acestep_core.processes import ALONE
 from acestep_plugins.backends.pt import rule
 from acestep_plugins.backends.pt.batches import Batches, drawn, predictions
 
 FRAMES = [300, 100, 290, 110, 200, 210, 105]
 
 
-def batches(frames=FRAMES, order=None, **fields):
+def batches(frames=FRAMES, order=None, processes=ALONE, **fields):
     order = range(len(frames)) if order is None else order
-    return Batches(SimpleNamespace(settings=TrainSettings(**fields), order=order, frames=lambda s: frames[s.song]))
+    return Batches(
+        SimpleNamespace(
+            settings=TrainSettings(**fields), order=order, frames=lambda s: frames[s.song], processes=processes
+        )
+    )
 
 
 @pytest.fixture
@@ -64,6 +70,12 @@ def test_every_epoch_shows_every_song_and_its_last_step_takes_what_is_left():
         shown = [s.song for step in steps for batch in step for s in batch]
         assert Counter(shown) == Counter(range(7)) and [len(s) for s in steps] == [3, 1]
         assert [made.epoch_of(2 * epoch + 1), made.epoch_of(2 * epoch + 2)] == [epoch + 1] * 2
+
+
+def test_a_step_of_several_processes_has_the_batches_of_one_that_accumulates_as_many():
+    two, one = batches(accumulation=2, processes=Pretended(2), seed=5), batches(accumulation=4, seed=5)
+    assert two.steps_per_epoch == one.steps_per_epoch == 2
+    assert [two.of_step(step) for step in range(1, 7)] == [one.of_step(step) for step in range(1, 7)]
 
 
 def test_songs_of_like_length_share_a_batch():

@@ -4,10 +4,12 @@ import json
 
 import pytest
 import torch
+from pretended_processes import Pretended
 from safetensors.torch import load_file
 
 from acestep_core import Registry, TrainSettings, hookimpl, train
 from acestep_core.encoded import EncodedSet
+from acestep_core.processes import ALONE
 from acestep_core.registry import registry
 from acestep_plugins.backends.pt import validation
 from acestep_plugins.backends.pt.validation import GRID_T
@@ -40,7 +42,7 @@ def scripted(monkeypatch):
     def use(losses):
         told = iter(losses)
 
-        def found(dit, songs):
+        def found(dit, songs, load, processes):
             value = next(told)
             return {"loss": value, "t": list(GRID_T), "by_t": [value] * len(GRID_T)}
 
@@ -60,7 +62,7 @@ def file(folder):
 def test_it_is_the_mean_loss_of_the_songs_on_fixed_noise_at_fixed_t(encoded):
     songs, dit = split(encoded, ("low.wav", "high.wav")).part("validation"), encoded.model.dit
     loaded = [songs.load(i) for i in range(2)]
-    found = validation.validation(dit, loaded)
+    found = validation.validation(dit, len(loaded), loaded.__getitem__)
     losses = {t: [] for t in GRID_T}
     for song in loaded:
         data, condition = torch.from_numpy(song.latents), torch.from_numpy(song.condition)
@@ -72,7 +74,8 @@ def test_it_is_the_mean_loss_of_the_songs_on_fixed_noise_at_fixed_t(encoded):
             losses[t].append((dit.velocity(x, t, condition, context) - (noise - data)).square().mean().item())
     assert found["by_t"] == pytest.approx([sum(v) / 2 for v in losses.values()], rel=1e-5)
     assert found["loss"] == pytest.approx(sum(found["by_t"]) / len(GRID_T))
-    assert validation.validation(dit, loaded) == found
+    for processes in (ALONE, Pretended(2), Pretended(3)):
+        assert validation.validation(dit, len(loaded), loaded.__getitem__, processes) == found
 
 
 def test_base_and_adapter_are_measured_before_between_and_after(learn):

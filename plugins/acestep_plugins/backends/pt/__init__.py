@@ -24,6 +24,7 @@ class PyTorch(Backend):
 
     name = "pt"
     parts = frozenset({"text", "codec", "dit", "lm", "train"})
+    several_processes = True
 
     device: str = option("auto", "auto, cpu, cuda, cuda:1, mps or xpu")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = option(
@@ -123,11 +124,12 @@ class PyTorch(Backend):
 
     def _loaded(self, part: str, folder: Path) -> Any:
         from acestep_plugins.backends.pt.codec import Codec
-        from acestep_plugins.backends.pt.device import choose, keep_freed_memory
+        from acestep_plugins.backends.pt.device import choose, keep_freed_memory, use
         from acestep_plugins.backends.pt.dit import Dit
         from acestep_plugins.backends.pt.text import Text
 
         place = choose(self.device, self.dtype)
+        use(place)
         if place.device.type == "cpu":
             keep_freed_memory()
         if part == "codec":

@@ -2,8 +2,8 @@
 
 Every epoch is shuffled, cut into spans of several batches, and within a span songs of like length form a batch; the
 batches of a span come in random order. All of it is a function of the seed and the epoch. A step takes `accumulation`
-batches and never reaches into the next epoch: the last step of an epoch has what is left and is the mean of that, so
-that each song counts the same within its step.
+batches for each process and never reaches into the next epoch: the last step of an epoch has what is left and is the
+mean of that, so that each song counts the same within its step.
 """
 
 from collections.abc import Sequence
@@ -46,7 +46,8 @@ class Batches:
 
     def __init__(self, job: TrainJob):
         settings = job.settings
-        self._seed, self._size, self._accumulation = settings.seed, settings.batch_size, settings.accumulation
+        self._seed, self._size = settings.seed, settings.batch_size
+        self._accumulation = settings.accumulation * job.processes.count
         self._order, self._frames = tuple(job.order), job.frames
         batches = -(-len(self._order) // self._size)
         self.steps_per_epoch = -(-batches // self._accumulation)

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from acestep_core import UserError
+from acestep_core.processes import local_rank
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
 
@@ -21,9 +22,18 @@ class Place:
 
 
 def choose(device: str, dtype: str) -> Place:
-    """The place for 'auto' or explicit names. Raises `UserError` for a device this machine does not have."""
-    chosen = torch.device(_best() if device == "auto" else _existing(device))
+    """The place for 'auto' or explicit names; of several processes each has a GPU of its own, unless one is named.
+
+    Raises `UserError` for a device this machine does not have.
+    """
+    chosen = _own(torch.device(_best() if device == "auto" else _existing(device)))
     return Place(chosen, _best_dtype(chosen) if dtype == "auto" else getattr(torch, dtype))
+
+
+def use(place: Place) -> None:
+    """Make its GPU the one for whatever does not say which."""
+    if place.device.type in ("cuda", "xpu") and place.device.index is not None:
+        getattr(torch, place.device.type).set_device(place.device)
 
 
 def free_bytes(device: torch.device) -> int | None:
@@ -76,6 +86,20 @@ def _existing(device: str) -> str:
     if kind not in _available():
         raise UserError(f"This machine has no device '{device}' for PyTorch", f"use {' or '.join(_available())}")
     return device
+
+
+def _own(device: torch.device) -> torch.device:
+    """That of this process, by its number on this machine."""
+    rank = local_rank()
+    if rank is None or device.index is not None or device.type not in ("cuda", "xpu"):
+        return device
+    count = getattr(torch, device.type).device_count()
+    if rank >= count:
+        raise UserError(
+            f"There are {count} {device.type} devices here, and none for process {rank} of this machine",
+            f"start it with --nproc-per-node {count}, or say -o backend.device=cpu",
+        )
+    return torch.device(device.type, rank)
 
 
 def _best_dtype(device: torch.device) -> torch.dtype:

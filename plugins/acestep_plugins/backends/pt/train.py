@@ -12,13 +12,14 @@ import torch
 
 from acestep_core import UserError
 from acestep_core.errors import OutOfMemory
-from acestep_core.parts import Step, TrainJob
+from acestep_core.parts import Showing, Step, TrainJob
 from acestep_core.rates import learning_rate
 from acestep_core.seeds import derived_seed
 from acestep_plugins.backends.pt import optimizers, rule, state
-from acestep_plugins.backends.pt.batches import Batches, Item, drawn, predictions
+from acestep_plugins.backends.pt.batches import Batches, drawn, predictions
 from acestep_plugins.backends.pt.checkpointing import checkpointing
 from acestep_plugins.backends.pt.ema import Average, looked_at
+from acestep_plugins.backends.pt.exchange import Exchange
 from acestep_plugins.backends.pt.validation import grid_loss, validation
 
 # float16 gradients of a mean over thousands of frames underflow; bfloat16 and float32 need no scaling.
@@ -42,22 +43,28 @@ def train(job: TrainJob) -> Iterator[Any]:
 
 def _saved_at_last(loop: "_Loop") -> Iterator[Any]:
     try:
-        yield from loop.events()
+        with _shortage_told(loop):
+            yield from loop.events()
     except GeneratorExit:
         loop.save_if_whole()
         raise
-    except torch.OutOfMemoryError as e:
-        loop.save_if_whole()
-        less = "give --gradient-checkpointing 1, or a smaller --batch-size with more --accumulation"
-        raise OutOfMemory(f"The device has no memory for step {loop.step + 1} of the training", less) from e
     except Exception:
         loop.save_if_whole()
         raise
 
 
+@contextmanager
+def _shortage_told(loop: "_Loop") -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as e:
+        less = "give --gradient-checkpointing 1, or a smaller --batch-size with more --accumulation"
+        raise OutOfMemory(f"The device has no memory for step {loop.step + 1} of the training", less) from e
+
+
 class _Loop:
     def __init__(self, job: TrainJob):
-        self.job, self.settings, self.dit = job, job.settings, job.dit
+        self.job, self.settings, self.dit, self.processes = job, job.settings, job.dit, job.processes
         self.decoder = job.dit.decoder.module
         torch.manual_seed(derived_seed(self.settings.seed, "adapter"))
         self.decoder.requires_grad_(False)
@@ -65,6 +72,7 @@ class _Loop:
         try:
             self.parameters = dict(self.attached.parameters)
             trained = list(self.parameters.values())
+            self.exchange = Exchange(self.processes, self.parameters)
             self.optimizer = job.optimizer(optimizers.build, parameters=trained, settings=self.settings)
         except BaseException:
             self.attached.detach()
@@ -77,7 +85,8 @@ class _Loop:
         self.updating = False
 
     def events(self) -> Iterator[Any]:
-        yield {"event": "start", "step": 0, "trainable": self._count(), "notes": list(self.attached.notes)}
+        about = {"trainable": self._count(), "processes": self.processes.count, "notes": list(self.attached.notes)}
+        yield {"event": "start", "step": 0, **about}
         if self.job.resume_from:
             average = self.average.tensors if self.average else {}
             self.step = state.load(self.job.resume_from, self.parameters, self.optimizer, average)
@@ -94,33 +103,38 @@ class _Loop:
             if self._validated() and self._last_or_every(self.settings.validate_every):
                 yield self._validation()
                 exhausted = self._exhausted()
-                due = due or exhausted or self.job.run.best()[0] == self.step
-            stopping = self.job.stop() and self.step < self.job.steps
+                due = due or exhausted or self.processes.first(lambda: self.job.run.best()[0] == self.step)
+            stopping = any(self.processes.all(self.job.stop)) and self.step < self.job.steps
             if stopping or due:
                 yield self._checkpoint()
             if stopping:
                 return
         yield self._grid()
-        self.job.run.finish(self._export)
+        self.processes.first(lambda: self.job.run.finish(self._export))
 
     def save_if_whole(self) -> None:
-        """A checkpoint of the last step, if nothing is half done and metrics.jsonl knows of that step."""
+        """A checkpoint of the last step, if nothing is half done and metrics.jsonl knows of that step.
+
+        The other processes may be gone, so nothing is agreed upon.
+        """
+        if not self.processes.main:
+            return
         known = any(r["event"] == "step" and r["step"] == self.step for r in self.job.run.metrics())
         if known and self.step > self.saved and not self.updating:
-            self._checkpoint()
+            self._write_checkpoint()
 
     def _one_step(self) -> Step:
         step = self.step + 1
         generator = torch.Generator().manual_seed(derived_seed(self.settings.seed, f"step {step}"))
-        songs = self.batches.of_step(step)
-        chosen = [showing.song for batch in songs for showing in batch]
+        batches = self.batches.of_step(step)
+        chosen = [showing.song for batch in batches for showing in batch]
         times = self.job.sampler.sample(rule.stratified(len(chosen), generator)).tolist()
+        rest = iter(times)
+        seen = [[(showing, next(rest)) for showing in batch] for batch in batches]
         self.optimizer.zero_grad(set_to_none=True)
-        losses, rest = [], iter(times)
-        for batch in songs:
-            share = self.settings.null_condition
-            items = [drawn(self.dit, self.job.load(s), next(rest), share, generator) for s in batch]
-            losses += self._backward(items, len(chosen), generator)
+        found = self.processes.spread(len(seen), lambda place: self._backward(step, place, seen[place], len(chosen)))
+        losses = [loss for batch in found for loss in batch]
+        self.exchange.add_up()
         norm = self._gradient_norm(losses, chosen, step)
         rate = learning_rate(self.settings, step)
         self._update(step, rate)
@@ -129,16 +143,23 @@ class _Loop:
         mean = sum(losses) / len(losses)
         return Step(step, mean, rate, norm, tuple(times), tuple(losses), self.batches.epoch_of(step), found)
 
-    def _backward(self, items: Sequence[Item], count: int, generator: torch.Generator) -> list[float]:
-        """The songs' losses, without weight; their gradients are added up as parts of a mean over `count` songs."""
-        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))  # for dropout inside the adapter
-        losses = [
-            self.job.loss(rule.mse, prediction=prediction, target=item.target, t=item.t, batch=item.song)
-            for item, prediction in zip(items, predictions(self.dit, items), strict=True)
-        ]
-        total = sum(self._weight(i.t) * i.song.weight * loss for i, loss in zip(items, losses, strict=True))
-        (total * (self.scale / count)).backward()
-        return [loss.item() for loss in losses]
+    def _backward(self, step: int, place: int, seen: Sequence[tuple[Showing, float]], count: int) -> list[float]:
+        """The losses, without weight, of the batch at that place of the step; what is random in it follows from these.
+
+        The gradients are added up as parts of a mean over `count` songs.
+        """
+        generator = torch.Generator().manual_seed(derived_seed(self.settings.seed, f"step {step} batch {place}"))
+        share = self.settings.null_condition
+        with _shortage_told(self):
+            items = [drawn(self.dit, self.job.load(showing), t, share, generator) for showing, t in seen]
+            torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))  # for dropout inside the adapter
+            losses = [
+                self.job.loss(rule.mse, prediction=prediction, target=item.target, t=item.t, batch=item.song)
+                for item, prediction in zip(items, predictions(self.dit, items), strict=True)
+            ]
+            total = sum(self._weight(i.t) * i.song.weight * loss for i, loss in zip(items, losses, strict=True))
+            (total * (self.scale / count)).backward()
+            return [loss.item() for loss in losses]
 
     def _weight(self, t: float) -> float:
         gamma = self.settings.snr_gamma
@@ -176,20 +197,23 @@ class _Loop:
         return (
             self._last_or_every(self.settings.save_every)
             or (epochs > 0 and self.step % epochs == 0)
-            or (every_s > 0 and time.monotonic() - self.saved_at >= every_s)
+            or (every_s > 0 and self.processes.first(lambda: time.monotonic() - self.saved_at >= every_s))
         )
 
     def _last_or_every(self, steps: int) -> bool:
         return self.step == self.job.steps or (steps > 0 and self.step % steps == 0)
 
     def _checkpoint(self) -> Path:
+        self.saved, self.saved_at = self.step, time.monotonic()
+        return self.processes.first(self._write_checkpoint)
+
+    def _write_checkpoint(self) -> Path:
         def write(folder: Path) -> None:
             with self._looked_at():
                 self.attached.save(folder, self._info())
             average = self.average.tensors if self.average else {}
             state.save(folder, self.step, self.parameters, self.optimizer, average)
 
-        self.saved, self.saved_at = self.step, time.monotonic()
         return self.job.run.checkpoint(self.step, write, self.settings.keep)
 
     def _export(self, folder: Path) -> None:
@@ -203,23 +227,29 @@ class _Loop:
                 shutil.copy(path, folder / path.name)
 
     def _grid(self) -> dict[str, Any]:
-        songs = [self.job.load_fixed(i) for i in range(min(GRID_SONGS, len(self.job.songs)))]
+        songs = min(GRID_SONGS, len(self.job.songs))
         with self._looked_at():
-            return {"event": "grid", "step": self.step, "loss": grid_loss(self.dit, songs, self.settings.seed)}
+            loss = grid_loss(self.dit, songs, self.job.load_fixed, self.settings.seed, self.processes)
+        return {"event": "grid", "step": self.step, "loss": loss}
 
     def _validation(self) -> dict[str, Any]:
         """The adapter changes nothing before the first step, so that what is found then is the base."""
         with self._looked_at():
-            found = validation(self.dit, map(self.job.load_held_out, range(len(self.job.held_out))))
-        base = self.job.run.base() if self.step else found["loss"]
+            found = validation(self.dit, len(self.job.held_out), self.job.load_held_out, self.processes)
+        base = self.processes.first(self.job.run.base) if self.step else found["loss"]
         return {"event": "validation", "step": self.step, "base": base, **found}
 
     def _validated(self) -> bool:
         return self.settings.validate_every > 0 and len(self.job.held_out) > 0
 
     def _exhausted(self) -> bool:
-        best, patience = self.job.run.best() if self.settings.patience else None, self.settings.patience
-        return best is not None and sum(step > best[0] for step, _ in self.job.run.validations()) >= patience
+        patience = self.settings.patience
+        return patience > 0 and self.processes.first(lambda: self._since_best() >= patience)
+
+    def _since_best(self) -> int:
+        """Validations after the best one."""
+        best = self.job.run.best()
+        return 0 if best is None else sum(step > best[0] for step, _ in self.job.run.validations())
 
     @contextmanager
     def _looked_at(self) -> Iterator[None]:
