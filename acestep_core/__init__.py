@@ -34,6 +34,8 @@ _PUBLIC = {
     "process_folder": "preparation",
     "EstimateSettings": "estimating",
     "estimate": "estimating",
+    "FindSettings": "rate_finding",
+    "find_rate": "rate_finding",
     "TrainSettings": "train_settings",
     "train": "training",
     "AudioSettings": "audio_format",

@@ -25,6 +25,7 @@ COMMANDS = {
     "dataset": ("dataset", "Save, load, check and export datasets."),
     "encode": ("encode", "Turn songs into training data."),
     "estimate": ("estimate", "Find which layers matter for encoded songs, and share out ranks by it."),
+    "lr-find": ("lr_find", "Find a learning rate for encoded songs and an adapter."),
     "train": ("train", "Train an adapter on encoded songs."),
     "wizard": ("wizard", "Ask the few questions that a training needs, and write its command and run file."),
     "config": ("config", "Write, check, explain and compare run files, a training in one TOML; presets."),

@@ -26,6 +26,10 @@ class OutOfMemory(UserError):
     """The device has no room for what was asked: less at a time may still work."""
 
 
+class Diverged(UserError):
+    """A training whose loss or weights are no numbers any more."""
+
+
 class PluginError(UserError):
     """A plugin that cannot be found, loaded or made; everything else keeps working."""
 

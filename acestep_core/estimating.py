@@ -23,7 +23,8 @@ from acestep_core.parts import GradientJob, LayerGradients
 from acestep_core.registry import Registry, registry
 from acestep_core.scores import LayerScore, Table, agreement, scores
 from acestep_core.seeds import derived_seed
-from acestep_core.training import check_model, stop_on_signals
+from acestep_core.training import stop_on_signals
+from acestep_core.training_songs import check_model
 
 FORMAT = "1"
 RESULT, SONGS = "estimate.json", "songs"

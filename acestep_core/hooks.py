@@ -72,8 +72,11 @@ def acestep_train_start(run):
 
 
 @hookspec
-def acestep_train_step(run, step, loss, t, lr, losses):
-    """Optimizer step `step` (from 1) was done with mean `loss`, timesteps `t` and `losses` of its items, rate `lr`."""
+def acestep_train_step(run, step, loss, t, lr, losses, d):
+    """Optimizer step `step` (from 1) was done with mean `loss`, timesteps `t` and `losses` of its items, rate `lr`.
+
+    `d` is what an optimizer that finds its rate multiplies `lr` with, else None.
+    """
 
 
 @hookspec

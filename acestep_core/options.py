@@ -58,9 +58,10 @@ class Option:
 
     @property
     def choices(self) -> tuple[Any, ...]:
-        for part in _alternatives(self.type):
-            if typing.get_origin(part) is Literal:
-                return typing.get_args(part)
+        """All that it may be; none where other values are allowed beside words, as with `float | Literal["auto"]`."""
+        kinds = _alternatives(self.type)
+        if len(kinds) == 1 and typing.get_origin(kinds[0]) is Literal:
+            return typing.get_args(kinds[0])
         return ()
 
     def type_name(self) -> str:

@@ -72,6 +72,23 @@ def draw_runs(runs: Sequence[RunFacts], path: Path) -> None:
     _finish(figure, curves, path)
 
 
+def draw_rate(found: Mapping[str, Any], path: Path) -> Path:
+    """d*lr over the steps with its plateau and the chosen rate, and the loss; `found` is the content of a result."""
+    figure, (rates, losses) = _panels()
+    steps, rate, loss = zip(*found["curve"], strict=True)
+    rates.plot(steps, rate, color=_COLOURS[0], linewidth=2, label="d*lr")
+    named = "plateau" if found["stable"] else "last stable value"
+    rates.axhline(found["plateau"], color=_COLOURS[6], linestyle=":", label=f"{named} {found['plateau']:.2e}")
+    rates.axhline(found["rate"], color=_COLOURS[1], linestyle="--", label=f"chosen rate {found['rate']:.2e}")
+    rates.set_yscale("log")
+    losses.plot(steps, loss, color=_COLOURS[0], alpha=0.25, linewidth=0.8)
+    losses.plot(steps, smoothed(loss, found["search"]["window"] // 5), color=_COLOURS[0], linewidth=2)
+    _label(rates, "What the optimizer takes for the rate", "step", "d*lr")
+    _label(losses, "Training loss (thin: every step)", "step", "loss")
+    _whole_numbers(losses)
+    return _finish(figure, rates, path)
+
+
 def draw_layers(panels: "Mapping[str, Mapping[str, float]]", path: Path) -> Path:
     """Heat maps, blocks of the decoder by projections, of values by layer name; the title of each is its key.
 
@@ -162,11 +179,11 @@ def _whole_numbers(axes: Any) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _finish(figure: Any, named: Any, path: Path) -> None:
+def _finish(figure: Any, named: Any, path: Path) -> Path:
     """One legend below both panels, out of the names in one of them, and the file."""
     handles, _ = named.get_legend_handles_labels()
     figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)), frameon=False)
-    _save(figure, path)
+    return _save(figure, path)
 
 
 def _save(figure: Any, path: Path) -> Path:

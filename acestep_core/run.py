@@ -15,6 +15,7 @@ from acestep_core.errors import UserError
 from acestep_core.files import write_text
 
 SETTINGS, METRICS, ADAPTER, CHECKPOINTS = "run.toml", "metrics.jsonl", "adapter", "checkpoints"
+FOUND = "found_rate"  # the table that says where a rate that was searched for comes from
 
 
 class Run:

@@ -13,6 +13,8 @@ EPOCHS = 100
 CYCLES = 4
 SNR_GAMMA = 5.0  # of the paper on min-SNR weighting, arXiv 2303.09556
 NULL_CONDITION = 0.15  # the reference's; a turbo model is never run with guidance
+AUTO, FINDER = "auto", "prodigy"  # a rate that is to be searched for, and the optimizer that does it
+D0 = 1e-6  # of both packages
 _LEAST_FOUND = 0.1  # a rate below it hinders optimizers that find their own
 
 
@@ -27,9 +29,11 @@ class TrainSettings:
         1, "batches per optimizer step and process; an epoch's last step takes what is left", ge=1
     )
     optimizer: OptimizerName = option("adamw", "what updates the weights")
-    learning_rate: float | None = option(
-        None, "peak rate; unless given the adapter's own, 1 for prodigy and dadaptation", gt=0, le=1
-    )
+    learning_rate: float | Literal["auto"] | None = option(
+        None, "peak rate, or auto, which looks for one; else the adapter's own, 1 for prodigy and dadaptation",
+        gt=0, le=1,
+    )  # fmt: skip
+    d0: float | None = option(None, f"the d that prodigy and dadaptation begin with; {D0:g} unless given", gt=0, le=1)
     schedule: Literal["constant", "linear", "cosine", "restarts"] | None = option(
         None, "the rate after the warm-up; cosine unless given, constant for prodigy, schedulefree, dadaptation"
     )
@@ -109,15 +113,23 @@ def resolved(
     )
 
 
+def optimizers_of(settings: TrainSettings) -> list[str]:
+    """The optimizers that a training with these settings takes, that of a search for its rate included."""
+    return [settings.optimizer, *([FINDER] if settings.learning_rate == AUTO else [])]
+
+
 def contradictions(s: TrainSettings, held_out: bool) -> list[UserError]:
     """Settings that cannot be meant together."""
     optimizer, validated = OPTIMIZERS[s.optimizer], held_out and s.validate_every > 0
     own_rate = optimizer.finds_rate and s.learning_rate is not None
+    searched = s.learning_rate == AUTO
     needs = "hold songs out (dataset save --validation 0.1) and give --validate-every"
     told = (
         (s.steps is not None and s.epochs is not None,
          "--steps and --epochs say the same thing twice", "give one of them"),
-        (own_rate and s.learning_rate < _LEAST_FOUND,
+        (own_rate and searched, f"{s.optimizer} finds the rate itself", "leave --learning-rate auto out"),
+        (s.d0 is not None and not optimizer.finds_rate, f"--d0 does nothing for {s.optimizer}", "leave it out"),
+        (own_rate and not searched and s.learning_rate < _LEAST_FOUND,
          f"{s.optimizer} finds the rate itself, and {s.learning_rate} would hold it down",
          "leave --learning-rate out: it is 1 then"),
         (optimizer.averages and s.schedule not in (None, "constant"),

@@ -3,26 +3,25 @@
 import signal
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from acestep_core import provenance, sharing
-from acestep_core.adapter_facts import trained_facts
-from acestep_core.api import Adapter, TimestepSampler
+from acestep_core import sharing
+from acestep_core.api import TimestepSampler
 from acestep_core.encoded import EncodedSet
 from acestep_core.errors import UserError
 from acestep_core.model import Model
 from acestep_core.observers import Observers
 from acestep_core.parts import Step, TrainJob
 from acestep_core.processes import Processes, joined
-from acestep_core.reference import tensors
 from acestep_core.registry import Registry, registry
-from acestep_core.run import SETTINGS, Run
-from acestep_core.train_settings import TrainSettings, resolved
+from acestep_core.run import FOUND, SETTINGS, Run
+from acestep_core.run_record import header_facts, run_record
+from acestep_core.train_settings import AUTO, TrainSettings, resolved
+from acestep_core.training_songs import check_model, shown, trained_on
 
 
 @dataclass(frozen=True)
@@ -71,33 +70,57 @@ def train(
     """
     plugins, options = plugins or registry(), options or {}
     encoded = encoded if isinstance(encoded, EncodedSet) else EncodedSet.open(encoded)
-    songs, held_out, run = _trained_on(encoded), encoded.part("validation"), Run(Path(out))
+    songs, held_out, run = trained_on(encoded), encoded.part("validation"), Run(Path(out))
     made_adapter = plugins.make("adapters", adapter, options.get("adapter"))
     made_sampler = plugins.make("samplers", sampler, options.get("sampler"))
     with nullcontext(processes) if processes else joined() as together:
         facts = {"turbo": model.info.turbo, "held_out": len(held_out) > 0, "processes": together.count}
-        chosen = resolved(
-            settings or TrainSettings(), shown=len(songs.order), rate=made_adapter.learning_rate, **facts
-        )  # fmt: skip
+        asked = settings or TrainSettings()
+        chosen = resolved(asked, shown=len(songs.order), rate=made_adapter.learning_rate, **facts)
         chosen = together.first(lambda: _lengthened(run, chosen)) if extend else chosen
         notes = check_model(encoded, model) + sharing.check(together, model.backend, chosen, len(songs.order))
         names = {"adapters": adapter, "samplers": sampler}
-        record = _record(chosen, made_adapter, made_sampler, model, encoded, names, plugins)
-        record |= {"preset": preset} if preset else {}
-        record["processes"] = {"count": together.count}
+        record = run_record(chosen, made_adapter, made_sampler, model, encoded, names, plugins)
+        record |= ({"preset": preset} if preset else {}) | {"processes": {"count": together.count}}
+        if chosen.learning_rate == AUTO:
+            rest = {"adapter": adapter, "sampler": sampler, "options": options, "plugins": plugins, "stop": stop}
+            known = _rate_known(together, encoded, model, run.folder, chosen, record, rest)
+            if known is None:
+                return TrainResult(run, 0, chosen.steps, 0, True, None)
+            chosen, notes = replace(chosen, learning_rate=known["learning_rate"]), [*notes, _told(known)]
+            record |= {"train": asdict(chosen), FOUND: known}
         resumed = _opened(run, record, extend, made_sampler, together)
         observers = Observers(plugins.manager)
-        with stop_on_signals() as asked:
+        with stop_on_signals() as signalled:
             job = TrainJob(
                 run=run, settings=chosen, steps=chosen.steps, resume_from=run.at(resumed) if resumed else None,
                 adapter=made_adapter, sampler=made_sampler, dit=model.dit, notes=notes, processes=together,
-                stop=lambda: asked() or (together.main and stop()),
-                facts=_facts(model, made_sampler, songs, chosen), **_shown(songs, held_out, chosen),
+                stop=lambda: signalled() or (together.main and stop()),
+                facts=header_facts(model, made_sampler, songs, chosen), **shown(songs, held_out, chosen),
                 **_replaceable(observers),
             )  # fmt: skip
             last = _driven(model, job, observers, resumed, on_start, on_step)
         finished = together.first(run.adapter.is_dir)
     return TrainResult(run, last, chosen.steps, resumed, not finished, run.adapter if finished else None)
+
+
+def _rate_known(
+    processes: Processes,
+    encoded: EncodedSet,
+    model: Model,
+    out: Path,
+    settings: TrainSettings,
+    record: Mapping[str, Any],
+    rest: Mapping[str, Any],
+) -> dict[str, Any] | None:
+    from acestep_core.rate_finding import rate_for  # here because that trains with this module
+
+    alone = processes.count == 1
+    return processes.first(lambda: rate_for(encoded, model, out, settings, record, may_search=alone, **rest))
+
+
+def _told(known: Mapping[str, Any]) -> str:
+    return f"learning rate {known['learning_rate']:.3g}: {known['why']} ({known['file']})"
 
 
 @contextmanager
@@ -121,31 +144,6 @@ def stop_on_signals() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def _trained_on(encoded: EncodedSet) -> EncodedSet:
-    songs = encoded.part("train")
-    if not len(songs):
-        raise UserError(f"All songs of {encoded.folder} are held out", "save the dataset with a smaller --validation")
-    return songs
-
-
-def _shown(songs: EncodedSet, held_out: EncodedSet, settings: TrainSettings) -> dict[str, Any]:
-    """What a job says of the songs."""
-    return {
-        "songs": songs.names,
-        "order": songs.order,
-        "frames": lambda showing: songs.frames(showing, settings.seed),
-        "load": lambda showing: songs.shown(showing, settings.seed),
-        "load_fixed": songs.load,
-        "held_out": held_out.names,
-        "load_held_out": held_out.load,
-    }
-
-
-def _facts(model: Model, sampler: TimestepSampler, songs: EncodedSet, settings: TrainSettings) -> dict[str, str]:
-    given = {"trigger": settings.trigger, "author": settings.author, "license": settings.license}
-    return trained_facts(model.info, model.hashes["dit"], sampler, songs, given)
-
-
 def _replaceable(observers: Observers) -> dict[str, Any]:
     """The steps of training that a plugin may replace."""
     return {
@@ -162,44 +160,6 @@ def _lengthened(run: Run, settings: TrainSettings) -> TrainSettings:
     if settings.steps <= before["steps"]:
         raise UserError(f"The run in {run.folder} has {before['steps']} steps already", "give more --steps or --epochs")
     return replace(settings, warmup=before["warmup"])
-
-
-def _record(
-    settings: TrainSettings,
-    adapter: Adapter,
-    sampler: TimestepSampler,
-    model: Model,
-    encoded: EncodedSet,
-    names: Mapping[str, str],
-    plugins: Registry,
-) -> dict[str, Any]:
-    """What run.toml says: everything the result depends on, and who made it."""
-    used = [plugins.find(kind, name) for kind, name in names.items()]
-    backends = [k for k in plugins.known("backends") if k.name == model.backend.name]
-    songs = _trained_on(encoded)
-    return {
-        "train": asdict(settings),
-        "adapter": {"name": used[0].qualified, **adapter.options()},
-        "sampler": {"name": used[1].qualified, **sampler.options()},
-        "model": {"variant": model.info.variant, "hash": model.hashes["dit"]},
-        "data": {
-            "songs": songs.ids,
-            "inputs": songs.inputs,
-            "held_out": encoded.part("validation").ids,
-            **_repeats(songs),
-        },  # fmt: skip
-        "paths": {"encoded": str(songs.folder.resolve()), "model": str(model.info.folder.resolve())},
-        "backend": {"name": model.backend.name, **model.backend.options()},
-        "plugins": provenance.origins([*used, *backends[:1]], plugins),
-        "extensions": provenance.extensions(plugins),
-        "versions": provenance.versions(),
-    }
-
-
-def _repeats(songs: EncodedSet) -> dict[str, Any]:
-    """Per song how often an epoch shows it; nothing if all are shown once."""
-    counts = Counter(songs.order)
-    return {"repeats": [counts[i] for i in range(len(songs))]} if len(songs.order) > len(songs) else {}
 
 
 def _opened(run: Run, record: Mapping[str, Any], extend: bool, sampler: TimestepSampler, together: Processes) -> int:
@@ -236,7 +196,7 @@ def _driven(
             if isinstance(event, Step):
                 last = event.step
                 job.run.log({"event": "step", **asdict(event), "time": round(time.time(), 3)})
-                heard = {k: getattr(event, k) for k in ("step", "loss", "t", "lr", "losses")}
+                heard = {k: getattr(event, k) for k in ("step", "loss", "t", "lr", "losses", "d")}
                 observers.notify("acestep_train_step", run=job.run, **heard)
                 on_step(event)
             elif isinstance(event, Path):
@@ -253,21 +213,3 @@ def _driven(
     finally:
         observers.notify("acestep_train_end", run=job.run, error=error)
     return last
-
-
-def check_model(encoded: EncodedSet, model: Model) -> list[str]:
-    """Raise `UserError` unless the songs were encoded with this model, and nothing is on it.
-
-    Gives notes on songs that others encoded; who made them cannot be read there, so they are held against the model.
-    """
-    if list(model.adapters):
-        raise UserError("Adapters are on the model, and would be trained upon", "take them off: model.adapters.clear()")
-    if encoded.foreign:
-        return tensors.check_with(encoded.folder, encoded.manifest["songs"], model.dit)
-    made_by = encoded.manifest["model"]["hashes"]["dit"]
-    if made_by != model.hashes["dit"]:
-        raise UserError(
-            f"{encoded.folder} was encoded with another model (dit {made_by}, this is {model.hashes['dit']})",
-            f"encode again with {model.info.folder}",
-        )
-    return []

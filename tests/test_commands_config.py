@@ -99,7 +99,8 @@ def test_config_check_tells_everything_and_as_json_the_same(cli, run_file):
 
 def test_config_explain_says_what_a_setting_is_and_where_its_value_comes_from(cli, run_file):
     out = cli("config", "explain", "learning_rate", "--config", run_file).out
-    for said in ("optimizer.learning_rate: peak rate", "float, ", "above 0", "--learning-rate", "0.01 (r.toml line 8)"):
+    where = "0.01 (r.toml line 8)"
+    for said in ("optimizer.learning_rate: peak rate", "float|auto, ", "above 0", "--learning-rate", where):
         assert said in out
     told = json.loads(
         cli("config", "explain", "train.ema", "--config", run_file, "--set", "train.ema=0.5", "--json").out

@@ -39,12 +39,16 @@ _FLAGS = (bool, bool | None)
 _OWNER = "This command"  # of options that come from the command line or from its table in the settings file
 
 
-def settings_options(cls: type, prefix: str = "") -> Callable[[Any], Any]:
-    """Adds one option per field of a settings class: learning_rate -> --learning-rate, duration_s -> --duration."""
+def settings_options(cls: type, prefix: str = "", only: Collection[str] | None = None) -> Callable[[Any], Any]:
+    """Adds one option per field of a settings class: learning_rate -> --learning-rate, duration_s -> --duration.
+
+    With `only`, those fields alone.
+    """
 
     def add(command: Any) -> Any:
         for o in reversed(options_of(cls).values()):
-            command = _click_option(dataclasses.replace(o, name=prefix + o.name))(command)
+            if only is None or o.name in only:
+                command = _click_option(dataclasses.replace(o, name=prefix + o.name))(command)
         return command
 
     return add

@@ -29,7 +29,7 @@ from acestep_core.processes import speaking_once
 from acestep_core.ranks import check_takes_ranks, load_ranks
 from acestep_core.registry import registry
 from acestep_core.run_file.places import OUT, PLUGINS
-from acestep_core.train_settings import TrainSettings
+from acestep_core.train_settings import AUTO, TrainSettings, optimizers_of
 from acestep_core.training import TrainResult, train
 
 STOPPED = 130  # as a shell reports a program ended by Ctrl-C
@@ -85,7 +85,8 @@ def command(ctx: click.Context, encoded: Path, model: Path, variant: str | None,
         options = chosen_options(pairs, ctx.obj, registry(), chosen | heard)
         extended = {name: options.pop(table) for table, (_, name) in heard.items()}
         settings = made(TrainSettings, one_length(ctx, given))
-        check_optimizer(settings.optimizer)
+        for optimizer in optimizers_of(settings):
+            check_optimizer(optimizer)
         if ranks_file is not None:
             check_takes_ranks(adapter, registry().load("adapters", adapter), options["adapter"])
         opened = open_model(model, variant, backend, options["backend"])
@@ -117,6 +118,8 @@ def run(
         for note in job.notes:
             click.echo(f"note: {note}", err=True)
 
+    if settings.learning_rate == AUTO:
+        click.echo("The learning rate is auto: it is searched for first, unless it is known (see: lr-find).", err=True)
     with taking_part({PROGRESS: {}} if extensions is None else extensions, HOOKS, "train"):
         return train(encoded, model, out=out, settings=settings, on_start=start, **rest)
 

@@ -11,7 +11,7 @@ from acestep_core.options import Option, as_dict, checked_value, nearest, option
 from acestep_core.registry import Registry
 from acestep_core.run_file.places import EXTENSIONS, NAME, PARAMETERS, PLUGINS, fields, options, unknown
 from acestep_core.run_file.reading import RunFile, Setting
-from acestep_core.train_settings import TrainSettings, contradictions
+from acestep_core.train_settings import TrainSettings, contradictions, optimizers_of
 
 _FOLDERS = (("data", "encoded"), ("model", "folder"))
 
@@ -69,10 +69,11 @@ def problems(file: RunFile, plugins: Registry, held_out: bool = True) -> list[Us
     of_loop = {field: values[place] for place, field in fields().items() if place in values}
     settings = TrainSettings(**of_loop)
     errors += contradictions(settings, held_out)
-    try:
-        check_optimizer(settings.optimizer)
-    except UserError as e:
-        errors.append(e)
+    for optimizer in optimizers_of(settings):
+        try:
+            check_optimizer(optimizer)
+        except UserError as e:
+            errors.append(e)
     errors += _missing(file, plugins)
     for place in _FOLDERS:
         setting = file.settings.get(place)

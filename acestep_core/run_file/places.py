@@ -24,6 +24,7 @@ SECTIONS = ("data", "model", "adapter", "sampler", "optimizer", "schedule", "tra
 _ELSEWHERE: Mapping[str, tuple[str, str]] = {
     "optimizer": ("optimizer", NAME),
     "learning_rate": ("optimizer", "learning_rate"),
+    "d0": ("optimizer", "d0"),
     "weight_decay": ("optimizer", "weight_decay"),
     "clip_norm": ("optimizer", "clip_norm"),
     "schedule": ("schedule", NAME),

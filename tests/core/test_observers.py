@@ -12,7 +12,7 @@ from acestep_core.observers import Observers
 EVENTS = {
     "acestep_song": {"song": "s", "folder": "f"},
     "acestep_train_start": {"run": "r"},
-    "acestep_train_step": {"run": "r", "step": 1, "loss": 0.5, "t": [0.1], "lr": 1e-4, "losses": [0.5]},
+    "acestep_train_step": {"run": "r", "step": 1, "loss": 0.5, "t": [0.1], "lr": 1e-4, "losses": [0.5], "d": None},
     "acestep_validation": {"run": "r", "step": 1, "loss": 0.5, "base": 0.6},
     "acestep_checkpoint": {"run": "r", "step": 1, "folder": "f"},
     "acestep_train_end": {"run": "r", "error": None},

@@ -34,6 +34,7 @@ class Sampler(TimestepSampler):
     folder: Path | None = option(None, "with tables")
     token: str = option("changeme", "for the service", secret=True)
     device: int | str = option("auto", "number or name")
+    speed: float | Literal["auto"] | None = option(None, "number, or a word", gt=0, le=1)
     more: dict = option({}, "anything")
 
     def sample(self, u: Any) -> Any:
@@ -85,6 +86,7 @@ CASES = {
     "span": [[1, 2.0], [1], [1, 2, 3], [1.5, 2]],
     "folder": ["a", None],
     "device": [1, "cuda:1", None],
+    "speed": [0.5, "auto", None, 0, 2, "fast"],
     "more": [{}, {"a": 1}, [1], None],
 }
 

@@ -31,6 +31,7 @@ class Sampler(TimestepSampler):
     folder: Path | None = option(None, "with tables")
     token: str = option("", "for the service", secret=True)
     device: int | str = option("auto", "number or name")
+    speed: float | Literal["auto"] | None = option(None, "number, or a word", gt=0, le=1)
 
     def sample(self, u: Any) -> Any:
         return u
@@ -66,6 +67,9 @@ def problem(**given: Any) -> str:
         ("seed", "none", None),
         ("seed", "0", 0),
         ("mode", "max", "max"),
+        ("speed", "0.5", 0.5),
+        ("speed", "auto", "auto"),
+        ("speed", "none", None),
         ("order", "2", 2),
         ("names", "q, k,v", ["q", "k", "v"]),
         ("names", "", []),
@@ -147,6 +151,8 @@ def test_what_is_no_whole_number_is_refused(value: Any):
 
 def test_none_is_refused_where_it_means_nothing():
     assert "'count' must be int, not none" in problem(count=None)
+    assert "'speed' must be float|auto, not 'fast'" in problem(speed="fast")
+    assert "'speed' must be at most 1" in problem(speed="2")
     assert "'count' must be int, not 'none'" in problem(count="none")
 
 

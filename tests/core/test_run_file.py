@@ -94,7 +94,7 @@ def test_all_mistakes_are_told_at_once_with_line_and_nearest_name(write):
         "r.toml line 1: [trian]: nothing reads this table\n  did you mean 'train'?",
         "r.toml line 4: [train] has no key 'stpes'\n  did you mean 'steps'?",
         "r.toml line 5: train.batch_size must be at least 1, not 0",
-        "r.toml line 6: optimizer.learning_rate must be float, not 'fast'",
+        "r.toml line 6: optimizer.learning_rate must be float|auto, not 'fast'",
         "r.toml line 7: [train] has no key 'out'\n  write out under [save]",
         "r.toml line 10: [adapter] has no key 'rnak'\n  did you mean 'rank'?",
         "r.toml line 12: There is no sampler 'unifrom'\n  did you mean 'uniform'?",

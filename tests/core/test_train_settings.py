@@ -48,6 +48,9 @@ def test_resolving_twice_changes_nothing():
     [
         ({"steps": 2, "epochs": 2}, "--steps and --epochs"),
         ({"optimizer": "prodigy", "learning_rate": 1e-4}, "finds the rate itself"),
+        ({"optimizer": "dadaptation", "learning_rate": "auto"}, "finds the rate itself"),
+        ({"learning_rate": "fast"}, "must be float.auto, not 'fast'"),
+        ({"d0": 1e-5}, "--d0 does nothing for adamw"),
         ({"optimizer": "schedulefree", "schedule": "cosine"}, "in place of a schedule"),
         ({"optimizer": "schedulefree", "ema": 0.9}, "averages the weights itself"),
         ({"cycles": 2}, "--cycles does nothing"),

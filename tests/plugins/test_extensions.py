@@ -83,14 +83,14 @@ def run(tmp_path) -> Run:
     return Run.open(tmp_path / "run", {"train": {"steps": 6}}, ())
 
 
-def tell(extension: Extension, run: Run, steps: range, end: bool = True) -> None:
+def tell(extension: Extension, run: Run, steps: range, end: bool = True, d: float | None = None) -> None:
     """Training as the extension hears it; t is step / 10. Whatever it raises fails the test."""
     manager = closed_registry().manager
     manager.register(extension)
     observers = Observers(manager, pytest.fail)
     observers.notify("acestep_train_start", run=run)
     for step in steps:
-        heard = {"loss": 1.0 / step, "t": (step / 10,), "lr": 1e-3 * step, "losses": (1.0 / step,)}
+        heard = {"loss": 1.0 / step, "t": (step / 10,), "lr": 1e-3 * step, "losses": (1.0 / step,), "d": d}
         observers.notify("acestep_train_step", run=run, step=step, **heard)
     if end:
         observers.notify("acestep_train_end", run=run, error=None)
@@ -104,6 +104,13 @@ def scalars(run: Run, tag: str) -> dict[int, float]:
     read = events(run).Scalars(tag)
     assert len({e.step for e in read}) == len(read)
     return {e.step: e.value for e in read}
+
+
+def test_what_an_optimizer_finds_for_itself_is_shown_as_its_rate(run, capsys):
+    tell(Progress(every_s=0), run, range(1, 3), d=0.5)
+    assert "rate 5.00e-04" in capsys.readouterr().err
+    tell(TensorBoard(), run, range(1, 4), d=0.5)
+    assert scalars(run, "lr/d*lr") == pytest.approx({i: 5e-4 * i for i in range(1, 4)})
 
 
 def test_progress_prints_the_first_step_and_the_last_and_little_between(run, capsys):

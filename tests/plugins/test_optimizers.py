@@ -50,6 +50,14 @@ def test_it_moves_the_weights_towards_the_minimum(name, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("name", [name for name, o in OPTIMIZERS.items() if o.finds_rate])
+def test_d_begins_where_it_is_told_to(name):
+    parameters = list(weights().values())
+    assert optimizers.found_rate(optimizers.build(parameters, TrainSettings(optimizer=name, learning_rate=1.0))) == 1e-6
+    settings = TrainSettings(optimizer=name, learning_rate=1.0, d0=3e-5)
+    assert optimizers.found_rate(optimizers.build(parameters, settings)) == 3e-5
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_saved_and_loaded_it_goes_on_to_the_same_bits(name, tmp_path):
     straight = weights()

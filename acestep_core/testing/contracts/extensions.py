@@ -35,7 +35,7 @@ class ExtensionContract(PluginContract):
         for error in (None, None, RuntimeError("stopped")):
             self._tell(made, "acestep_train_start", run=run)
             for step in range(1, 4):
-                heard = {"step": step, "loss": 1.0 / step, "t": (0.5,), "lr": 1e-4, "losses": (1.0 / step,)}
+                heard = {"step": step, "loss": 1.0 / step, "t": (0.5,), "lr": 1e-4, "losses": (1.0 / step,), "d": None}
                 self._tell(made, "acestep_train_step", run=run, **heard)
             self._tell(made, "acestep_validation", run=run, step=3, loss=0.5, base=0.6)
             self._tell(made, "acestep_checkpoint", run=run, step=3, folder=run.folder)

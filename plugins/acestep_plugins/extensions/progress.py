@@ -28,8 +28,8 @@ class Progress(Extension):
         self._display = _Bar(total, done) if live else _Lines(total, self.every_s)
 
     @hookimpl
-    def acestep_train_step(self, step: int, loss: float, lr: float) -> None:
-        self._display.update(step, loss, lr)
+    def acestep_train_step(self, step: int, loss: float, lr: float, d: float | None) -> None:
+        self._display.update(step, loss, lr if d is None else d * lr)
 
     @hookimpl
     def acestep_train_end(self) -> None:

@@ -12,7 +12,10 @@ _T_BINS = 20
 
 
 class TensorBoard(Extension):
-    """Writes train/loss and train/lr for every step, the loss by t and histograms train/t now and then, validation."""
+    """Writes train/loss and train/lr for every step, the loss by t and histograms train/t now and then, validation.
+
+    The rate that Prodigy and D-Adaptation find for themselves is lr/d*lr, as in Kohya's tools.
+    """
 
     name = "tensorboard"
 
@@ -39,10 +42,12 @@ class TensorBoard(Extension):
 
     @hookimpl
     def acestep_train_step(
-        self, step: int, loss: float, t: Sequence[float], lr: float, losses: Sequence[float]
+        self, step: int, loss: float, t: Sequence[float], lr: float, losses: Sequence[float], d: float | None
     ) -> None:
         self._writer.add_scalar("train/loss", loss, step)
         self._writer.add_scalar("train/lr", lr, step)
+        if d is not None:
+            self._writer.add_scalar("lr/d*lr", d * lr, step)
         self._t += t
         self._losses += losses
         self._step = step

@@ -16,6 +16,7 @@ _GROWTH = 1.02
 def build(parameters: list[torch.Tensor], settings: TrainSettings) -> torch.optim.Optimizer:
     """The optimizer that the settings name, ready to step."""
     given = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
+    given |= {"d0": settings.d0} if settings.d0 is not None else {}
     with contextlib.redirect_stdout(io.StringIO()):  # some greet there, where --json writes
         optimizer = _BUILDERS[settings.optimizer](parameters, given)
     if averages(optimizer):

@@ -10,8 +10,7 @@ from typing import Any
 
 import torch
 
-from acestep_core import UserError
-from acestep_core.errors import OutOfMemory
+from acestep_core.errors import Diverged, OutOfMemory
 from acestep_core.parts import Showing, Step, TrainJob
 from acestep_core.rates import learning_rate
 from acestep_core.seeds import derived_seed
@@ -177,7 +176,7 @@ class _Loop:
         names = ", ".join(self.job.songs[i] for i in dict.fromkeys(chosen))
         saved = self._checkpoint() if self.step else None
         kept = f"; step {self.step} is saved in {saved}" if saved else ""
-        raise UserError(
+        raise Diverged(
             f"The loss became NaN or infinite at step {step} on {names}{kept}",
             "try a lower --learning-rate, -o backend.dtype=float32, or leave these songs out",
         )
