@@ -12,6 +12,7 @@ _PUBLIC = {
     "Annotator": "api",
     "Attached": "api",
     "Backend": "api",
+    "Executor": "api",
     "Extension": "api",
     "Segment": "answers",
     "Solver": "api",

@@ -17,6 +17,9 @@ from acestep_core.export_settings import Exported, ExportSettings
 from acestep_core.options import as_dict, check_values, option
 
 if TYPE_CHECKING:
+    from threading import Event
+
+    from acestep_core.bench import Bench
     from acestep_core.data import Song
     from acestep_core.parts import Decoder, Demand, GradientJob, LayerGradients, Saving, TrainJob
 
@@ -273,6 +276,22 @@ class Extension(Plugin):
     """Implements life-cycle hooks as methods marked with `hookimpl`; active only when the user names it."""
 
 
+class Executor(Plugin):
+    """Does work on songs, here or elsewhere."""
+
+    @abstractmethod
+    def run(self, bench: "Bench", units: Sequence[Any], stop: "Event") -> Iterator[tuple[int, Any]]:
+        """(index of a unit, its result) as they get done, each once; a `Problem` for one whose workers died over it.
+
+        Once `stop` is set no other unit is begun; those begun still come if the bench is patient. So it is at Ctrl-C,
+        which is then raised. Only the caller writes files. Raises `UserError` where no unit can be done.
+        """
+
+    def notes(self) -> list[str]:
+        """What the user should know of the last run."""
+        return []
+
+
 KINDS: dict[str, type | None] = {
     "transcribers": Transcriber,
     "annotators": Annotator,
@@ -280,6 +299,7 @@ KINDS: dict[str, type | None] = {
     "samplers": TimestepSampler,
     "solvers": Solver,
     "backends": Backend,
+    "executors": Executor,
     "extensions": Extension,
     "commands": None,
 }

@@ -37,13 +37,16 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-def write_arrays(path: Path, arrays: "Mapping[str, np.ndarray]", header: Mapping[str, str]) -> None:
-    """A safetensors file with string metadata, renamed into place when complete. Same content, same bytes."""
+def array_bytes(arrays: "Mapping[str, np.ndarray]", header: Mapping[str, str]) -> bytes:
+    """The content of a safetensors file with string metadata. Same arrays and header, same bytes."""
     from safetensors.numpy import save
 
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(in_order(save(dict(arrays), metadata=dict(header))))
-    temporary.replace(path)
+    return in_order(save(dict(arrays), metadata=dict(header)))
+
+
+def write_arrays(path: Path, arrays: "Mapping[str, np.ndarray]", header: Mapping[str, str]) -> None:
+    """A safetensors file with string metadata, renamed into place when complete. Same content, same bytes."""
+    write_bytes(path, array_bytes(arrays, header))
 
 
 def in_order(safetensors: bytes) -> bytes:

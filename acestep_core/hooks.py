@@ -42,6 +42,11 @@ def acestep_backends():
 
 
 @hookspec
+def acestep_executors():
+    """Return a list of `Executor` classes."""
+
+
+@hookspec
 def acestep_extensions():
     """Return a list of `Extension` classes; each object is itself registered as a plugin while it is active."""
 
@@ -100,7 +105,7 @@ def acestep_audio(request, clip, path):
 
 
 REGISTRATION = (
-    "transcribers", "annotators", "adapters", "samplers", "solvers", "backends", "extensions", "commands",
+    "transcribers", "annotators", "adapters", "samplers", "solvers", "backends", "executors", "extensions", "commands",
 )  # fmt: skip
 STEPS = ("acestep_loss", "acestep_optimizer")
 OBSERVERS = (

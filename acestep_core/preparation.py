@@ -4,19 +4,20 @@ The sidecars are the state: a run that was stopped, killed or met errors is gone
 nothing is asked twice.
 """
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from acestep_core.api import Annotator, Transcriber
-from acestep_core.asking import Job, Prepared, Worker, prepare
+from acestep_core.api import Annotator, Executor, Transcriber
+from acestep_core.asking import Job, Prepared, Worker
+from acestep_core.bench import Recipe
 from acestep_core.data import CHECKS, FIELDS, Problem, Song, names, usable
 from acestep_core.errors import UserError, raise_all
-from acestep_core.options import nearest
+from acestep_core.labelling import elsewhere, here, label
+from acestep_core.local import executor_of
+from acestep_core.options import nearest, options_of
 from acestep_core.registry import Registry, registry
 from acestep_core.scan import TxtMeaning, scan_folder
 from acestep_core.sidecars import Policy, overwrite_fields
@@ -71,6 +72,7 @@ def process_folder(
     txt: TxtMeaning = "lyrics",
     options: Mapping[str, Mapping[str, Any]] | None = None,
     plugins: Registry | None = None,
+    executor: str | Executor | None = None,
     on_song: Callable[[Prepared], None] = lambda done: None,
 ) -> PrepareResult:
     """Ask the transcriber for lyrics, then the annotators in their order for `fields`, song by song.
@@ -79,8 +81,12 @@ def process_folder(
 
     The first plugin that knows a field fills it. What a person wrote stays unless `overwrite` names the field;
     `again` asks once more for what plugins gave or did not know. `jobs` songs are worked on at a time, in threads.
-    `options` has a table by plugin name; 'transcriber', and 'annotator' where there is one, do as well.
+    `options` has a table by plugin name; 'transcriber', and 'annotator' where there is one, do as well. An executor
+    other than this process, with its options under 'executor', has `jobs` songs at a time on each of its workers.
     """
+    registered = plugins or registry()
+    runner = executor_of(executor, options, registered)
+    options = {k: v for k, v in (options or {}).items() if k != "executor"}
     with _job(transcriber, annotators, fields, language, overwrite, again, options, plugins, add_tags) as (job, notes):
         found = scan_folder(Path(folder), txt)
         called = names(found.songs)
@@ -91,11 +97,14 @@ def process_folder(
             _note(done, called[done.song.path], result)
             on_song(done)
 
-        result.stopped = _in_parallel(usable(found.songs), job, jobs, tell)
+        asked = ([transcriber] if transcriber is not None else []) + list(annotators)
+        bench = here(job, jobs, lambda: _recipe(asked, job, jobs, registered))
+        result.stopped, ended = label(usable(found.songs), bench, runner, tell)
+        result.ended = result.ended or ended
         dealt_with = {*result.filled, *result.kept, *result.problems}
         result.not_asked = sorted({*called.values()} - dealt_with | {*result.not_asked})
     result.filled, result.kept = dict(sorted(result.filled.items())), sorted(result.kept)
-    result.notes += notes
+    result.notes += [*notes, *runner.notes()]
     return result
 
 
@@ -213,51 +222,25 @@ def _made(chosen: Sequence[tuple[str, Any]], options: Mapping[str, Any], plugins
     return made
 
 
+def _recipe(asked: Sequence[Any], job: Job, jobs: int, plugins: Registry) -> Recipe:
+    """How the plugins of a job are made in another process, which has to have them too."""
+    made = [w.name for w, name in zip(job.workers, asked, strict=True) if not isinstance(name, str)]
+    if made:
+        raise UserError(f"'{made[0]}' was made in this process and cannot be sent to others", "give its name")
+    used = [("transcribers" if isinstance(w, Transcriber) else "annotators", n)
+            for w, n in zip(job.workers, asked, strict=True)]  # fmt: skip
+    options = [{name: getattr(w, name) for name in options_of(type(w))} for w in job.workers]
+    named = [(kind, plugins.find(kind, name).qualified, o) for (kind, name), o in zip(used, options, strict=True)]
+    given = {"plugins": named, "at_once": jobs, "fields": job.fields, "policy": job.policy, "language": job.language,
+             "add_tags": job.add_tags}  # fmt: skip
+    return Recipe.of(elsewhere, given, used, plugins)
+
+
 def _close(worker: Worker, closing: list[str]) -> None:
     try:
         worker.close()
     except (Exception, SystemExit) as e:  # isolation wall: what was found stays found
         closing.append(f"{worker.name} failed while it was closed: {type(e).__name__}: {e}")
-
-
-def _in_parallel(songs: Sequence[Song], job: Job, jobs: int, tell: Callable[[Prepared], None]) -> bool:
-    """Tell of songs as they get done, first those that cost nothing; True if Ctrl-C stopped it.
-
-    Those begun come to their end then, and no other is begun; likewise after an error that all would meet.
-    """
-    stop, total = threading.Event(), len(songs)
-    busy = [any(job.asked(w, s) for w in job.workers) for s in songs]
-    for number, song in enumerate((s for s, asked in zip(songs, busy, strict=True) if not asked), 1):
-        tell(Prepared(song, "kept", number, total))
-    with ThreadPoolExecutor(max(1, jobs)) as pool:
-        waiting = {pool.submit(_unless, stop, s, job) for s, asked in zip(songs, busy, strict=True) if asked}
-        try:
-            _tell_all(waiting, total, tell)
-        except KeyboardInterrupt:
-            stop.set()
-            _tell_all(waiting, total, tell)
-            return True
-        finally:
-            stop.set()
-    return False
-
-
-def _tell_all(waiting: "set[Future[Prepared | None]]", total: int, tell: Callable[[Prepared], None]) -> None:
-    """Takes each song out of `waiting` when it is told, so that a second call goes on with the rest."""
-    for future in as_completed(list(waiting)):
-        waiting.remove(future)
-        done = future.result()
-        if done is not None:
-            tell(replace(done, number=total - len(waiting), total=total))
-
-
-def _unless(stop: threading.Event, song: Song, job: Job) -> Prepared | None:
-    if stop.is_set():
-        return None
-    done = prepare(song, job)
-    if done.what == "stopped":
-        stop.set()
-    return done
 
 
 def _note(done: Prepared, name: str, result: PrepareResult) -> None:

@@ -83,6 +83,10 @@ class Registry:
             self._files[where] = list(classes)
         return self._files[where]
 
+    def files(self) -> list[Path]:
+        """The plugin files that were added."""
+        return list(self._files)
+
     def offered(self, known: Known, kind: str) -> list[Any]:
         """What the module of a plugin returns for a kind, its own or another; imports the module."""
         module = _imported(known)

@@ -32,6 +32,7 @@ _STARTS = {
     "samplers": _Start("Draws t as a power of uniform numbers.", "train encoded --model models --sampler $name"),
     "solvers": _Start("Looks at the model in the middle of each step.", "generate --model models --solver $name"),
     "backends": _Start("A codec of 64 frequencies per frame; it has no other part."),
+    "executors": _Start("Rests after every song.", "encode songs --model models --executor $name"),
     "extensions": _Start("Says where the loss was lowest.", "train encoded --model models --extension $name"),
     "commands": _Start("Says how much music a folder holds.", "$name songs"),
 }

@@ -46,14 +46,8 @@ class Marks:
         sources, ids = ({k: v for k, v in _table(given, n) if isinstance(v, str)} for n in ("sources", "ids"))
         unknown = {k: [str(n) for n in v] for k, v in _table(given, "unknown") if isinstance(v, list)}
         sure, reviewed = confidences(given.get("confidence")), reviewed_fields(given.get("reviewed"))
-        return cls(
-            sources,
-            sure,
-            ids,
-            unknown,
-            reviewed,
-            {k: v for k, v in _table(given, "alternatives") if isinstance(v, list)},
-        )
+        others = {k: v for k, v in _table(given, "alternatives") if isinstance(v, list)}
+        return cls(sources, sure, ids, unknown, reviewed, others)
 
     def giver(self, song: Song, name: str) -> str | None:
         """The plugin that gave the field's present value; None where that was a person."""
@@ -190,6 +184,11 @@ def write_labels(song: Song, values: Mapping[str, Value], plugin: str, unknown: 
         write_json(path, merged)
     for name in [n for n in ("lyrics", "caption") if n in values]:
         write_text(sidecar(song.path, f".{name}.txt"), values[name].value + "\n")
+    take(song, values, plugin)
+
+
+def take(song: Song, values: Mapping[str, Value], plugin: str) -> None:
+    """Let the song have values that a plugin found; no file is written."""
     for name, value in values.items():
         setattr(song, name, value.value)
         song.sources[name] = source_of(plugin, value.confidence)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from acestep_core.errors import UserError
-from acestep_core.files import write_arrays
+from acestep_core.files import array_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,11 +18,9 @@ def song_file(folder: Path, song_id: str) -> Path:
     return folder / f"{song_id}.safetensors"
 
 
-def write_song(
-    path: Path, latents: "np.ndarray", conditions: "Mapping[str, np.ndarray]", header: Mapping[str, str]
-) -> None:
-    """Arrays float32, latents [T, 64] and conditions [L, width] by name, all without padding."""
-    write_arrays(path, {LATENTS: latents, **conditions}, {"format": FORMAT, **header})
+def song_bytes(latents: "np.ndarray", conditions: "Mapping[str, np.ndarray]", header: Mapping[str, str]) -> bytes:
+    """The content of a song's file: float32, latents [T, 64] and conditions [L, width] by name, without padding."""
+    return array_bytes({LATENTS: latents, **conditions}, {"format": FORMAT, **header})
 
 
 def read_song(path: Path, condition: str, start: int = 0, frames: int | None = None) -> "tuple[np.ndarray, np.ndarray]":

@@ -10,7 +10,7 @@ from acestep_core.encoded import write_manifest
 from acestep_core.errors import UserError
 from acestep_core.model import Model
 from acestep_core.reference.store import ReferenceStore
-from acestep_core.song_files import frames_of, read_header, read_latents, song_file, write_song
+from acestep_core.song_files import frames_of, read_header, read_latents, song_bytes, song_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,11 +30,11 @@ class Store(Protocol):
     def frames(self, song_id: str) -> int:
         """The length of a song that is there."""
 
-    def write(
+    def content(
         self, song: Song, caption: str, latents: "np.ndarray", conditions: "Mapping[str, np.ndarray]",
         header: Mapping[str, str],
-    ) -> None:  # fmt: skip
-        """Whole or not at all."""
+    ) -> bytes:  # fmt: skip
+        """What a song's file is to hold; the folder is not looked at."""
 
     def finish(self, entries: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> None:
         """Write the manifest, which says that the folder is complete."""
@@ -58,11 +58,11 @@ class SafetensorsStore:
     def frames(self, song_id: str) -> int:
         return frames_of(self.file(song_id))
 
-    def write(
+    def content(
         self, song: Song, caption: str, latents: "np.ndarray", conditions: "Mapping[str, np.ndarray]",
         header: Mapping[str, str],
-    ) -> None:  # fmt: skip
-        write_song(self.file(song.id), latents, conditions, header)
+    ) -> bytes:  # fmt: skip
+        return song_bytes(latents, conditions, header)
 
     def finish(self, entries: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> None:
         write_manifest(self._folder, entries, {k: v for k, v in about.items() if k != "dataset"})
@@ -77,4 +77,9 @@ def open_store(out: Path, format: Format, model: Model) -> Store:
     other = "*.safetensors" if format == "reference" else "*.pt"
     if any(out.glob(other)):
         raise UserError(f"{out} holds songs in another format ({other})", "give another --out")
+    return store_of(out, format, model)
+
+
+def store_of(out: Path, format: Format, model: Model) -> Store:
+    """As `open_store`, whatever is there."""
     return ReferenceStore(out, lambda: model.dit) if format == "reference" else SafetensorsStore(out)

@@ -16,7 +16,7 @@ TREE = Path(__file__).parents[1]
 CORE, PLUGINS = TREE / "acestep_core", TREE / "plugins"
 HEAVY = {"torch", "torchaudio", "numpy", "scipy", "transformers", "diffusers", "peft", "lycoris", "safetensors",
          "soundfile", "soxr", "gradio", "mlx", "rich", "faster_whisper", "ctranslate2", "huggingface_hub",
-         "modelscope_hub"}  # fmt: skip
+         "modelscope_hub", "ray"}  # fmt: skip
 LOW = ("errors", "options", "hooks", "api", "data", "prompts", "parts", "discovery", "registry")
 PIPELINES = ("encoding", "training", "generation")
 SHELL = ("commands", "cli", "__main__")

@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from ray_cluster import cluster
 
+from acestep_core.api import KINDS
+from acestep_core.local import Local
 from acestep_core.registry import registry
 from acestep_core.testing import contracts
 from acestep_core.testing.fakes import fake_provider
@@ -19,6 +22,7 @@ from acestep_plugins.annotators.csv import Csv
 from acestep_plugins.annotators.lm import LanguageModel
 from acestep_plugins.annotators.tempo_key import TempoKey
 from acestep_plugins.backends.pt import PyTorch
+from acestep_plugins.executors.ray import Ray
 from acestep_plugins.extensions.progress import Progress
 from acestep_plugins.extensions.tensorboard import TensorBoard
 from acestep_plugins.gemini.annotator import GeminiAnnotator
@@ -170,6 +174,24 @@ class TestPyTorch(contracts.BackendContract):
     options = {"device": "cpu"}
 
 
+class TestLocal(contracts.ExecutorContract):
+    plugin = Local
+
+
+@pytest.mark.slow
+class TestRay(contracts.ExecutorContract):
+    plugin = Ray
+
+    @pytest.fixture(scope="class")
+    def address(self):
+        with cluster() as made:
+            yield made.address
+
+    @pytest.fixture
+    def made(self, address):
+        yield Ray(address=address)
+
+
 class TestProgress(contracts.ExtensionContract):
     plugin = Progress
 
@@ -237,7 +259,6 @@ class TestAceStepCaptioner(contracts.AnnotatorContract):
 
 
 def test_no_bundled_plugin_is_left_out():
-    ours = {k.name for kind in ("adapters", "samplers", "solvers", "backends", "extensions", "commands", "transcribers",
-                                "annotators") for k in registry().known(kind) if k.dist == "acestep-core"}  # fmt: skip
+    ours = {k.name for kind in KINDS for k in registry().known(kind) if k.dist == "acestep-core"}
     suites = [v for v in globals().values() if isinstance(v, type) and issubclass(v, contracts.base.NamedContract)]
     assert ours == {s.plugin.name for s in suites}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 HEAVY = ("torch", "torchaudio", "numpy", "scipy", "diffusers", "transformers", "peft", "lycoris", "safetensors",
-         "soundfile", "soxr", "gradio", "mlx", "rich", "huggingface_hub", "modelscope_hub")  # fmt: skip
+         "soundfile", "soxr", "gradio", "mlx", "rich", "huggingface_hub", "modelscope_hub", "ray")  # fmt: skip
 PLUGINS = "acestep_plugins"
 TARGET_S, TRIES = 0.2, 20
 BARE_S = 0.02  # a bare interpreter on an idle machine

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from acestep_core.commands.choices import PluginName, chosen_options, plugin_choices
+from acestep_core.commands.choices import PluginName, chosen_options, executor_choice, plugin_choices
 from acestep_core.commands.labelling import finish, folder_options
 from acestep_core.errors import UserError
 from acestep_core.preparation import ANNOTATED
@@ -17,19 +17,20 @@ from acestep_core.registry import registry
 @click.option("--annotator", "chosen", required=True, multiple=True, type=PluginName("annotators"), metavar="NAME",
               help="Annotator plugin; repeat it, or a,b. The first that knows a field fills it.")  # fmt: skip
 @click.option("--fields", default=",".join(ANNOTATED), show_default=True, help="What to ask for.")
+@executor_choice
 @folder_options("bpm,keyscale")
 @plugin_choices
 @click.pass_obj
-def command(config: dict[str, Any], folder: Path, chosen: tuple[str, ...], fields: str, pairs: tuple[str, ...],
-            **rest: Any) -> None:  # fmt: skip
+def command(config: dict[str, Any], folder: Path, chosen: tuple[str, ...], fields: str, executor: str,
+            pairs: tuple[str, ...], **rest: Any) -> None:  # fmt: skip
     """Fill what is missing of caption, tempo, key, metre, language and genre beside the songs of FOLDER.
 
     Values go into {stem}.json and {stem}.caption.txt, with who gave them and how sure. What a person wrote stays. Run
     again, it goes on where it was and tries what failed; exit code 1 if a song failed, 130 if Ctrl-C stopped it.
     """
     annotators = [n.strip() for text in chosen for n in text.split(",") if n.strip()]
-    options = chosen_options(pairs, config, registry(), _tables(annotators))
-    finish(folder, annotators=annotators, fields=fields.split(","), options=options, **rest)
+    options = chosen_options(pairs, config, registry(), _tables(annotators) | {"executor": ("executors", executor)})
+    finish(folder, executor, annotators=annotators, fields=fields.split(","), options=options, **rest)
 
 
 def _tables(annotators: list[str]) -> dict[str, tuple[str, str]]:

@@ -103,6 +103,14 @@ def plugin_choices(command: Any) -> Any:
     )(command)  # fmt: skip
 
 
+def executor_choice(command: Any) -> Any:
+    """Adds --executor NAME."""
+    return click.option(
+        "--executor", default="local", show_default=True, metavar="NAME", type=PluginName("executors"),
+        help="Where the work is done: local is this process, ray a cluster. See: plugins list --kind executors.",
+    )(command)  # fmt: skip
+
+
 def extension_choice(command: Any) -> Any:
     """Adds --extension NAME."""
     return click.option(

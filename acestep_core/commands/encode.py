@@ -7,8 +7,10 @@ from typing import Any
 
 import click
 
+from acestep_core.api import Executor
 from acestep_core.commands.choices import (
     chosen_options,
+    executor_choice,
     extension_choice,
     extension_tables,
     made,
@@ -36,20 +38,22 @@ from acestep_core.registry import registry
 @source_options
 @click.option("--ignore", help="Go on without these keys of a dataset TOML: shuffle_caption,is_reg.")
 @settings_options(EncodeSettings)
+@executor_choice
 @plugin_choices
 @extension_choice
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 @click.pass_obj
 def command(config: dict[str, Any], source: Path, model: Path, variant: str | None, backend: str, out: Path,
-            txt: str | None, kohya: bool, ignore: str | None, pairs: tuple[str, ...], extensions: tuple[str, ...],
-            as_json: bool, **given: Any) -> None:  # fmt: skip
+            txt: str | None, kohya: bool, ignore: str | None, executor: str, pairs: tuple[str, ...],
+            extensions: tuple[str, ...], as_json: bool, **given: Any) -> None:  # fmt: skip
     """Encode the songs of SOURCE (a folder, dataset.json or dataset TOML) into --out.
 
     What is already there from the same inputs is kept, so a stopped run is gone on with by the same command. Exit
     code 1 if a song could not be encoded; the others are ready.
     """
-    heard = extension_tables(extensions, ("backend",))
-    options = chosen_options(pairs, config, registry(), {"backend": ("backends", backend)} | heard)
+    heard = extension_tables(extensions, ("backend", "executor"))
+    chosen = {"backend": ("backends", backend), "executor": ("executors", executor)}
+    options = chosen_options(pairs, config, registry(), chosen | heard)
     dataset = Dataset.open(source, txt, kohya=kohya)
     applied(dataset, ignored(ignore))  # told before the model is read
     settings = made(EncodeSettings, given)
@@ -62,7 +66,8 @@ def command(config: dict[str, Any], source: Path, model: Path, variant: str | No
     for note in [*dataset.notes, *balance_notes(dataset)]:
         click.echo(f"note: {note}", err=True)
     with taking_part({name: options[table] for table, (_, name) in heard.items()}, ("acestep_song",), "encode"):
-        result = run(dataset, opened, out, settings, ignored(ignore))
+        runner = registry().make("executors", executor, options["executor"])
+        result = run(dataset, opened, out, settings, ignored(ignore), runner)
     report(result, as_json)
     if not (result.encoded or result.kept):
         raise UserError(f"No song of {source} was encoded", f"see: acestep-core scan {source}")
@@ -70,15 +75,16 @@ def command(config: dict[str, Any], source: Path, model: Path, variant: str | No
 
 
 def run(
-    dataset: Dataset, model: Any, out: Path, settings: EncodeSettings, ignore: Collection[str] = ()
-) -> EncodeResult:
+    dataset: Dataset, model: Any, out: Path, settings: EncodeSettings, ignore: Collection[str] = (),
+    executor: Executor | None = None,
+) -> EncodeResult:  # fmt: skip
     """Encode with progress on stderr."""
     ticker = Ticker("encode", len([s for s in dataset.songs if not s.problems]))
 
     def tell(done: Done) -> None:
         ticker.update(done.number, f"{done.song.path.name} {done.what}")
 
-    return encode(dataset, model, out, settings, ignore=ignore, on_song=tell)
+    return encode(dataset, model, out, settings, ignore=ignore, executor=executor, on_song=tell)
 
 
 def report(result: EncodeResult, as_json: bool = False) -> None:

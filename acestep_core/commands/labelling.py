@@ -27,7 +27,8 @@ def folder_options(example: str) -> Callable[[Any], Any]:
                          help="Ask once more for what plugins gave or did not know; what you wrote stays."),
             click.option("--overwrite", default="", metavar="FIELDS",
                          help=f"Replace these even where you wrote them: all, or such as {example}."),
-            click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Songs at a time."),
+            click.option("--jobs", type=click.IntRange(1), default=1, show_default=True,
+                         help="Songs at a time, on each worker of an executor other than local."),
         ):  # fmt: skip
             command = added(command)
         return command
@@ -35,13 +36,17 @@ def folder_options(example: str) -> Callable[[Any], Any]:
     return add
 
 
-def finish(folder: Path, jobs: int, dry_run: bool, as_json: bool, overwrite: str, **request: Any) -> None:
+def finish(
+    folder: Path, executor: str, options: dict[str, Any], jobs: int, dry_run: bool, as_json: bool, overwrite: str,
+    **request: Any,
+) -> None:  # fmt: skip
     """Do it, or say what would be done, and end the program. Exit code 1 if a song failed."""
     request["overwrite"] = (overwrite,)
     if dry_run:
-        show_plan(plan_folder(folder, **request), as_json, jobs)
+        asked = {table: given for table, given in options.items() if table != "executor"}
+        show_plan(plan_folder(folder, options=asked, **request), as_json, jobs)
         return
-    result = process_folder(folder, jobs=jobs, on_song=_progress(), **request)
+    result = process_folder(folder, jobs=jobs, executor=executor, options=options, on_song=_progress(), **request)
     report(result, as_json)
     sys.exit(STOPPED if result.stopped else 1 if result.problems or result.ended else 0)
 
@@ -86,7 +91,7 @@ def report(result: PrepareResult, as_json: bool) -> None:
         for problem in problems:
             click.echo(f"{name}: {problem}")
     if result.ended:
-        click.echo(f"{result.ended}. That would go for every song.")
+        click.echo(f"{result.ended}. The run ends with that.")
     fields, left = sum(map(len, result.filled.values())), len(result.not_asked)
     click.echo(f"{result.folder}: {len(result.filled)} songs asked about, {fields} fields filled, "
                f"{len(result.kept)} songs kept, {len(result.problems)} with problems"

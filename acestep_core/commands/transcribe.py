@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from acestep_core.commands.choices import PluginName, chosen_options, plugin_choices
+from acestep_core.commands.choices import PluginName, chosen_options, executor_choice, plugin_choices
 from acestep_core.commands.labelling import finish, folder_options
 from acestep_core.registry import registry
 
@@ -20,14 +20,17 @@ from acestep_core.registry import registry
     is_flag=True,
     help="Put [Verse], [Chorus] and the like into lyrics that are there, without changing a word.",
 )
+@executor_choice
 @folder_options("lyrics")
 @plugin_choices
 @click.pass_obj
-def command(config: dict[str, Any], folder: Path, transcriber: str, pairs: tuple[str, ...], **rest: Any) -> None:
+def command(config: dict[str, Any], folder: Path, transcriber: str, executor: str, pairs: tuple[str, ...],
+            **rest: Any) -> None:  # fmt: skip
     """Write {stem}.lyrics.txt beside the songs of FOLDER that have no lyrics.
 
     Lyrics that a person wrote stay. Who found them stands in {stem}.json. Run again, it goes on where it was and
     tries what failed; exit code 1 if a song failed, 130 if Ctrl-C stopped it.
     """
-    options = chosen_options(pairs, config, registry(), {"transcriber": ("transcribers", transcriber)})
-    finish(folder, transcriber=transcriber, options=options, **rest)
+    chosen = {"transcriber": ("transcribers", transcriber), "executor": ("executors", executor)}
+    options = chosen_options(pairs, config, registry(), chosen)
+    finish(folder, executor, transcriber=transcriber, options=options, **rest)

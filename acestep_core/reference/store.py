@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,10 +47,11 @@ class ReferenceStore:
     def frames(self, song_id: str) -> int:
         return tensors.read(self.file(song_id))["target_latents"].shape[0]
 
-    def write(
+    def content(
         self, song: Song, caption: str, latents: "np.ndarray", conditions: "Mapping[str, np.ndarray]",
         header: Mapping[str, str],
-    ) -> None:  # fmt: skip
+    ) -> bytes:  # fmt: skip
+        """What a song's file is to hold; the folder is not looked at."""
         import torch
 
         dit = self._dit()
@@ -65,9 +67,9 @@ class ReferenceStore:
             "context_latents": torch.from_numpy(context).to(dtype),
             "metadata": _metadata(song, caption) | {_OURS: dict(header)},
         }
-        temporary = self.file(song.id).with_name(f".{song.id}.tmp")
-        torch.save(content, temporary)
-        temporary.replace(self.file(song.id))
+        file = BytesIO()
+        torch.save(content, file)
+        return file.getvalue()
 
     def finish(self, entries: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> None:
         """The manifest; what it says of the dataset is in `about["dataset"]`."""

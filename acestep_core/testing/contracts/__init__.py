@@ -9,6 +9,7 @@ from acestep_core.testing.contracts.adapters import AdapterContract
 from acestep_core.testing.contracts.backends import BackendContract
 from acestep_core.testing.contracts.base import PluginContract
 from acestep_core.testing.contracts.commands import CommandContract
+from acestep_core.testing.contracts.executors import ExecutorContract
 from acestep_core.testing.contracts.extensions import ExtensionContract
 from acestep_core.testing.contracts.labelling import AnnotatorContract, TranscriberContract
 from acestep_core.testing.contracts.samplers import SamplerContract
@@ -19,6 +20,7 @@ __all__ = [
     "AnnotatorContract",
     "BackendContract",
     "CommandContract",
+    "ExecutorContract",
     "ExtensionContract",
     "PluginContract",
     "SamplerContract",
