@@ -49,6 +49,12 @@ def _item(line: str, base: GenerateRequest, folder: Path, where: str) -> Generat
         raise UserError(f"{where} is no JSON ({e})", 'write an object such as {"caption": "a slow waltz"}') from e
     if not isinstance(given, dict):
         raise UserError(f"{where} is no object", 'write {"caption": "a slow waltz"}')
+    return item_of(given, base, folder, where)
+
+
+def item_of(about: Mapping[str, Any], base: GenerateRequest, folder: Path, where: str) -> GenerateRequest:
+    """The request that differs from `base` by what is said; files are looked for in `folder`."""
+    given = dict(about)
     shared = [name for name in _SHARED if name in given]
     if shared:
         raise UserError(f"{where}: all clips of a run have one {shared[0]}", f"give it with --{shared[0]}")

@@ -66,6 +66,10 @@ class Model:
         """Names of the weights of each part."""
         return {p: self.checkpoint.hash(p) if p != "dit" else self.info.hash() for p in PARTS}
 
+    def loaded(self, name: str) -> Any | None:
+        """The part if it is in memory; nothing is read."""
+        return self._loaded.get(name)
+
     def part(self, name: str) -> Any:
         if name not in self._loaded:
             if self.one_at_a_time:

@@ -213,6 +213,8 @@ class TrainJob:
     notes: Sequence[str] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     processes: Processes = ALONE
+    audition: Callable[[int], bool] = lambda step: False
+    """Whether the caller wants an `Audition` after that step."""
 
 
 @dataclass(frozen=True)
@@ -250,6 +252,13 @@ class Step:
     losses: tuple[float, ...]
     epoch: int
     d: float | None = None
+
+
+@dataclass(frozen=True)
+class Audition:
+    """Until the training goes on, the DiT computes what would be exported after `step`: the caller may run it."""
+
+    step: int
 
 
 Steps = Iterator[Step]

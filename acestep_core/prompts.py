@@ -4,8 +4,9 @@ The same functions build the conditions of a training song and of a generated on
 Source: acestep/constants.py and handler/prompt_utils.py of ACE-Step 1.5 (April 2026).
 """
 
+import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from acestep_core.errors import UserError
 
@@ -51,6 +52,22 @@ def caption_text(caption: str, metas: str, instruction: str = TEXT2MUSIC) -> str
 def lyric_text(lyrics: str, language: str = "unknown") -> str:
     """The text whose token embeddings are the lyrics."""
     return f"# Languages\n{language}\n\n# Lyric\n{lyrics}<|endoftext|>"
+
+
+_META = re.compile(r"^- (bpm|timesignature|keyscale): (.+)$", re.MULTILINE)
+_LYRICS = re.compile(r"# Languages\n(.*?)\n\n# Lyric\n(.*)<\|endoftext\|>", re.DOTALL)
+
+
+def read_texts(caption: str, lyrics: str) -> dict[str, Any]:
+    """What two texts of `caption_text` and `lyric_text` say, as fields of a request; what they leave open is absent."""
+    metas = dict(_META.findall(caption.rpartition("\n\n# Metas\n")[2]))
+    found: dict[str, Any] = {name: value for name, value in metas.items() if value != "N/A"}
+    if "bpm" in found:
+        found["bpm"] = int(found["bpm"])
+    sung = _LYRICS.fullmatch(lyrics)
+    if sung is not None:
+        found |= {"language": sung[1], "lyrics": "" if sung[2] == "[Instrumental]" else sung[2]}
+    return found
 
 
 def tagged(caption: str, tag: str, position: str) -> str:

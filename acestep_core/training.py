@@ -4,22 +4,28 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from acestep_core import sharing
 from acestep_core.api import TimestepSampler
+from acestep_core.deltas import write_deltas
 from acestep_core.encoded import EncodedSet
 from acestep_core.errors import UserError
+from acestep_core.hooks import STEPS
 from acestep_core.model import Model
 from acestep_core.observers import Observers
-from acestep_core.parts import Step, TrainJob
+from acestep_core.parts import Audition, Step, TrainJob
 from acestep_core.processes import Processes, joined
 from acestep_core.registry import Registry, registry
 from acestep_core.run import FOUND, SETTINGS, Run
 from acestep_core.run_record import header_facts, run_record
+from acestep_core.samples.making import Auditions, Round
+from acestep_core.samples.prompts import sample_requests
+from acestep_core.samples.settings import SampleSettings
 from acestep_core.train_settings import AUTO, TrainSettings, resolved
 from acestep_core.training_songs import check_model, shown, trained_on
 
@@ -52,8 +58,10 @@ def train(
     plugins: Registry | None = None,
     extend: bool = False,
     preset: Mapping[str, Any] | None = None,
+    samples: SampleSettings | None = None,
     on_start: Callable[[TrainJob], None] = lambda job: None,
     on_step: Callable[[Step], None] = lambda step: None,
+    on_samples: Callable[[Round], None] = lambda samples: None,
     stop: Callable[[], bool] = lambda: False,
     processes: Processes | None = None,
 ) -> TrainResult:
@@ -63,14 +71,16 @@ def train(
     With `extend` a run there, finished or not, is gone on with for more steps than it was planned for.
     `preset` is what run.toml says of a preset that settings come from. An extension takes part after
     `registry().activate(name, options)`, or `activate` of `plugins` if given. Songs held out for validation are never
-    trained on.
-    `processes` train together: those that `torchrun` started, unless given. The first alone writes, and calls what it
-    was given to call.
+    trained on. With `samples`, clips by which it is heard are made into samples/ of the folder; they change nothing of
+    what is learnt, and one that fails is told by `on_samples` alone. `processes` train together: those that `torchrun`
+    started, unless given. The first alone writes, and calls what it was given to call.
     Raises `UserError` for a finished or different run in `out`, and when the loss becomes NaN.
     """
     plugins, options = plugins or registry(), options or {}
     encoded = encoded if isinstance(encoded, EncodedSet) else EncodedSet.open(encoded)
     songs, held_out, run = trained_on(encoded), encoded.part("validation"), Run(Path(out))
+    samples = samples or SampleSettings(count=0)
+    requests = sample_requests(samples, encoded, model.info)
     made_adapter = plugins.make("adapters", adapter, options.get("adapter"))
     made_sampler = plugins.make("samplers", sampler, options.get("sampler"))
     with nullcontext(processes) if processes else joined() as together:
@@ -82,6 +92,7 @@ def train(
         names = {"adapters": adapter, "samplers": sampler}
         record = run_record(chosen, made_adapter, made_sampler, model, encoded, names, plugins)
         record |= ({"preset": preset} if preset else {}) | {"processes": {"count": together.count}}
+        record["sample"] = samples.options()
         if chosen.learning_rate == AUTO:
             rest = {"adapter": adapter, "sampler": sampler, "options": options, "plugins": plugins, "stop": stop}
             known = _rate_known(together, encoded, model, run.folder, chosen, record, rest)
@@ -92,16 +103,24 @@ def train(
         resumed = _opened(run, record, extend, made_sampler, together)
         observers = Observers(plugins.manager)
         with stop_on_signals() as signalled:
+            auditions = Auditions(model, run, requests, samples, chosen, plugins, signalled, on_samples)
             job = TrainJob(
                 run=run, settings=chosen, steps=chosen.steps, resume_from=run.at(resumed) if resumed else None,
                 adapter=made_adapter, sampler=made_sampler, dit=model.dit, notes=notes, processes=together,
-                stop=lambda: signalled() or (together.main and stop()),
+                stop=lambda: signalled() or (together.main and stop()), audition=auditions.due,
                 facts=header_facts(model, made_sampler, songs, chosen), **shown(songs, held_out, chosen),
-                **_replaceable(observers),
+                **{hook.removeprefix("acestep_"): partial(observers.first, hook) for hook in STEPS},
             )  # fmt: skip
-            last = _driven(model, job, observers, resumed, on_start, on_step)
-        finished = together.first(run.adapter.is_dir)
+            last = _driven(model, job, observers, auditions, resumed, on_start, on_step)
+        finished = together.first(lambda: _finished(run, model, plugins))
     return TrainResult(run, last, chosen.steps, resumed, not finished, run.adapter if finished else None)
+
+
+def _finished(run: Run, model: Model, plugins: Registry) -> bool:
+    """Whether there is an adapter, whose size beside the weights is then measured."""
+    if run.adapter.is_dir():
+        write_deltas(run, model.info, plugins)
+    return run.adapter.is_dir()
 
 
 def _rate_known(
@@ -144,14 +163,6 @@ def stop_on_signals() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def _replaceable(observers: Observers) -> dict[str, Any]:
-    """The steps of training that a plugin may replace."""
-    return {
-        "loss": lambda default, **inputs: observers.first("acestep_loss", default, **inputs),
-        "optimizer": lambda default, **inputs: observers.first("acestep_optimizer", default, **inputs),
-    }
-
-
 def _lengthened(run: Run, settings: TrainSettings) -> TrainSettings:
     """The settings for more steps of a run; its warm-up stays as long as it was."""
     if not (run.folder / SETTINGS).is_file():
@@ -181,14 +192,21 @@ def _opened(run: Run, record: Mapping[str, Any], extend: bool, sampler: Timestep
 
 
 def _driven(
-    model: Model, job: TrainJob, observers: Observers, resumed: int, on_start: Callable, on_step: Callable
+    model: Model,
+    job: TrainJob,
+    observers: Observers,
+    auditions: Auditions,
+    resumed: int,
+    on_start: Callable,
+    on_step: Callable,
 ) -> int:
-    """The last step done. Metrics, observers and the caller hear of every step, in the first process."""
+    """The last step done. The first process writes, tells and, before and after as well, makes samples."""
     if not job.processes.main:
         steps = [event.step for event in model.backend.train(job) if isinstance(event, Step)]
         return max(steps, default=resumed)
     on_start(job)
     last, error = resumed, None
+    auditions.base()
     observers.notify("acestep_train_start", run=job.run)
     events = model.backend.train(job)
     try:
@@ -201,6 +219,8 @@ def _driven(
                 on_step(event)
             elif isinstance(event, Path):
                 observers.notify("acestep_checkpoint", run=job.run, step=last, folder=event)
+            elif isinstance(event, Audition):
+                auditions.during(event.step)
             else:
                 job.run.log(event)
                 if event["event"] == "validation":
@@ -208,8 +228,18 @@ def _driven(
                     observers.notify("acestep_validation", run=job.run, **heard)
     except BaseException as e:
         error = e
+        if isinstance(e, Exception):
+            _log_error(job.run, last, e)
         getattr(events, "close", lambda: None)()  # now, not when it is collected: a backend saves what is done
         raise
     finally:
         observers.notify("acestep_train_end", run=job.run, error=error)
+    if job.run.adapter.is_dir():
+        auditions.finished(last)
     return last
+
+
+def _log_error(run: Run, step: int, error: Exception) -> None:
+    problem = error.problem if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+    with suppress(OSError):  # a full disk may be the error
+        run.log({"event": "error", "step": step, "problem": problem})

@@ -1,10 +1,17 @@
 """Run folders with chosen numbers, made without a model."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import soundfile
+
+from acestep_core.clip import adapter_hash
+from acestep_core.deltas import FILE
 from acestep_core.run import Run
+from acestep_core.samples.stored import folder_of
 
 SETTINGS = {
     "train": {"steps": 20, "learning_rate": 1e-3},
@@ -42,3 +49,22 @@ def write_run(
     if finished:
         run.finish(lambda path: None)
     return folder
+
+
+def write_samples(run: Path, samples: Mapping[int, Mapping[int, Any]], **request: Any) -> None:
+    """By number and step (0 = the model alone) short sounds, each with the difference from the model alone."""
+    for number, steps in samples.items():
+        for step, apart in steps.items():
+            path = folder_of(run, step) / f"{number:02d}.flac"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            tone = 0.1 * np.sin(np.arange(4800) * 0.05 * (1 + step))
+            soundfile.write(path, np.stack([tone, tone], axis=1), 48_000)
+            asked = {"caption": f"prompt {number}", "seed": number, "lyrics": "", **request}
+            about = {"request": asked, "sample": {"step": step, "difference_db": apart}}
+            path.with_name(f"{path.name}.json").write_text(json.dumps(about), encoding="utf-8")
+
+
+def write_changes(run: Path, layers: Mapping[str, tuple[float, float]]) -> None:
+    """Norms of (weight, change) by layer, as measured of the adapter that is there."""
+    told = {name: {"weight": weight, "change": change} for name, (weight, change) in layers.items()}
+    (run / FILE).write_text(json.dumps({"adapter": adapter_hash(run / "adapter"), "layers": told}), encoding="utf-8")

@@ -17,7 +17,7 @@ def run_file(tmp_path, monkeypatch, encoded, tiny) -> Path:
     monkeypatch.chdir(tmp_path)
     places = {"data": {"encoded": str(encoded.folder)}, "model": {"folder": str(tiny)}, "save": {"out": "from-file"}}
     text = QUICK + "".join(f"[{s}]\n" + "".join(f"{k} = {v!r}\n" for k, v in t.items()) for s, t in places.items())
-    (tmp_path / "r.toml").write_text(text + '[backend]\ndevice = "cpu"\ndtype = "float32"\n')
+    (tmp_path / "r.toml").write_text(text + '[sample]\ncount = 0\n[backend]\ndevice = "cpu"\ndtype = "float32"\n')
     return tmp_path / "r.toml"
 
 
@@ -60,10 +60,10 @@ def test_another_adapter_and_length_on_the_command_line_take_the_place_of_those_
 
 
 def test_mistakes_in_a_run_file_end_train_before_anything_loads(cli, run_file):
-    run_file.write_text(run_file.read_text() + "[sample]\nevery = 2\n[schedule]\nwarmpu = 1\n")
+    run_file.write_text(run_file.read_text().replace("count = 0", "every = -2") + "[schedule]\nwarmpu = 1\n")
     ended = cli("train", "--config", run_file, "--set", "train.steps=0")
     assert ended.code == 1 and not Path("from-file").exists()
-    for said in ("has 3 problems", "nothing is generated while training", "did you mean 'warmup'?",
+    for said in ("has 3 problems", "sample.every must be at least 0", "did you mean 'warmup'?",
                  "--set train.steps=0: train.steps must be at least 1, not 0"):  # fmt: skip
         assert said in ended.err
 

@@ -106,7 +106,7 @@ def test_train_takes_the_ranks(asked, cli, tiny, encoded, tmp_path):
     assert asked("--budget", "30k", "--min-rank", 0).code == 0
     ranks = json.loads((asked.out / "ranks.json").read_text())["ranks"]
     ended = cli("train", encoded.folder, "--model", tiny, "--adapter", "lora", "--ranks", asked.out / "ranks.json",
-                "--out", tmp_path / "run", "--steps", 1, "--no-progress", "-o", "backend.device=cpu")  # fmt: skip
+                "--out", tmp_path / "run", "--steps", 1, "--sample-count", 0, "-o", "backend.device=cpu")  # fmt: skip
     assert ended.code == 0, ended.err
     assert "of them]" in ended.err and len(ended.err.splitlines()[0]) < 400
     (file,) = (tmp_path / "run" / "adapter").glob("*.safetensors")

@@ -18,7 +18,7 @@ from acestep_core.run import Run
 pytestmark = pytest.mark.slow
 
 STEPS = 18
-TRAIN = ("--steps", str(STEPS), "--save-every", "3", "-o", "device=cpu", "-o", "dtype=float32")
+TRAIN = ("--steps", str(STEPS), "--save-every", "3", "-o", "device=cpu", "-o", "dtype=float32", "--sample-count", "0")
 SONGS = {"a": 110.0, "b": 220.0, "c": 330.0, "d": 440.0}
 
 

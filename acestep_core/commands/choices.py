@@ -261,4 +261,6 @@ def _click_option(o: Option) -> Callable[[Any], Any]:
         return click.option(*names, default=None, help=help)
     if o.plugin:
         return click.option(*names, type=PluginName(o.plugin), metavar="NAME", help=help)
-    return click.option(*names, metavar=o.type_name().upper() if not o.choices else f"[{o.type_name()}]", help=help)
+    metavar = o.type_name().upper() if not o.choices else f"[{o.type_name()}]"
+    kept = {"type": click.UNPROCESSED} if list in get_args(o.type) else {}  # a list of a run file stays one
+    return click.option(*names, metavar=metavar, help=help, **kept)

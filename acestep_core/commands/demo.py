@@ -52,7 +52,7 @@ def command(out: Path, model: Path | None) -> None:
     encode.report(encode.run(dataset, opened, out / "encoded", EncodeSettings()))
     before = _generate(opened, out / "before.flac", ())
     _say(4, f"Train: a LoKr, {STEPS} steps")
-    train.report(train.run(out / "encoded", opened, out / "run", TrainSettings(steps=STEPS)))
+    train.tell(train.run(out / "encoded", opened, out / "run", TrainSettings(steps=STEPS)))
     _say(5, "Generate: the same prompt and seed, without and with the adapter")
     after = _generate(opened, out / "after.flac", (UsedAdapter((out / "run" / "adapter").resolve()),))
     click.echo(f"before: {before}\nafter:  {after}")

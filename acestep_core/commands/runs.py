@@ -1,8 +1,9 @@
-"""acestep-core runs list | compare"""
+"""acestep-core runs list | show | compare"""
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,16 @@ import click
 from acestep_core.comparison import T_BINS, RunFacts, differences, find_runs, read_run, remarks
 from acestep_core.console import print_json, table
 from acestep_core.errors import UserError
+from acestep_core.registry import registry
+from acestep_core.report.diagnosis import Finding, diagnose
+from acestep_core.report.facts import read_facts
 
 _WIDEST = 40  # characters of a setting in the table
 
 
 @click.group("runs")
 def command() -> None:
-    """List trainings and compare them."""
+    """List trainings, show what is wrong with one, and compare them."""
 
 
 @command.command("list")
@@ -40,6 +44,32 @@ def list_command(folder: Path, as_json: bool) -> None:
     for problem in problems:
         click.echo(f"Problem: {problem}", err=True)
     sys.exit(1 if problems else 0)
+
+
+@command.command("show")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="RUN")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def show_command(folder: Path, as_json: bool) -> None:
+    """What came of a run in numbers, and what is wrong with it. `report` makes a page of it."""
+    facts = read_facts(folder, registry())
+    found = diagnose(facts)
+    ratio = facts.deltas.ratio if facts.deltas else None
+    apart = {s.number: s.difference_db for s in facts.last_samples}
+    if as_json:
+        print_json({**_as_json(facts.run), "change": ratio, "samples_db": apart, "memory": facts.memory,
+                    "findings": [asdict(f) for f in found]})  # fmt: skip
+        return
+    rows = [[what, _number(value)] for what, value in _rows([facts.run])]
+    rows += [["change of the weights", f"{ratio:.2%}"]] if ratio is not None else []
+    rows += [[f"sample {n} against the model alone", f"{db:.1f} dB"] for n, db in apart.items() if db is not None]
+    table(("", facts.run.name), rows, right=(facts.run.name,))
+    click.echo()
+    show(found)
+
+
+def show(findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        click.echo(f"{'Warning' if finding.serious else 'note'}: {finding.text}\n  {finding.hint}")
 
 
 @command.command("compare")

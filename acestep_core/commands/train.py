@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,20 @@ from acestep_core.commands.choices import (
     taking_part,
 )
 from acestep_core.commands.run_files import RunFileCommand, one_length, preset_record, remarks, run_file_choice
-from acestep_core.console import print_json, sparkline
+from acestep_core.commands.runs import show
+from acestep_core.console import clock, print_json, sparkline
 from acestep_core.hooks import STEPS
 from acestep_core.optimizers import check_optimizer
 from acestep_core.parts import TrainJob
 from acestep_core.processes import speaking_once
 from acestep_core.ranks import check_takes_ranks, load_ranks
 from acestep_core.registry import registry
-from acestep_core.run_file.places import OUT, PLUGINS
+from acestep_core.report.diagnosis import diagnose
+from acestep_core.report.facts import read_facts
+from acestep_core.report.page import FILE, write_report
+from acestep_core.run_file.places import OUT, PLUGINS, SAMPLE_PREFIX
+from acestep_core.samples.making import Round
+from acestep_core.samples.settings import SampleSettings
 from acestep_core.train_settings import AUTO, TrainSettings, optimizers_of
 from acestep_core.training import TrainResult, train
 
@@ -37,7 +44,7 @@ _MOST_SHOWN = 8  # values of an option
 PROGRESS = "progress@acestep-core"
 ADAPTER, SAMPLER = (PLUGINS[section][1] for section in ("adapter", "sampler"))
 HOOKS = ("acestep_train_start", "acestep_train_step", "acestep_validation", "acestep_checkpoint", "acestep_train_end",
-         *STEPS)  # fmt: skip
+         "acestep_audio", *STEPS)  # fmt: skip
 
 
 @click.command("train", cls=RunFileCommand)
@@ -53,13 +60,15 @@ HOOKS = ("acestep_train_start", "acestep_train_step", "acestep_validation", "ace
               help="Layers and their ranks for a LoRA, which `estimate` wrote.")  # fmt: skip
 @click.option("--extend", is_flag=True, help="Go on with the run in --out, even a finished one, for more steps.")
 @settings_options(TrainSettings)
+@settings_options(SampleSettings, SAMPLE_PREFIX)
+@click.option("--report/--no-report", default=True, help="Write report.html at the end.  [default: report]")
 @plugin_choices
 @extension_choice
 @click.option("--progress/--no-progress", default=True, help="Show how far it is.  [default: progress]")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 @click.pass_context
 def command(ctx: click.Context, encoded: Path, model: Path, variant: str | None, backend: str, adapter: str,
-            sampler: str, out: Path, ranks_file: Path | None, extend: bool, pairs: tuple[str, ...],
+            sampler: str, out: Path, ranks_file: Path | None, extend: bool, report: bool, pairs: tuple[str, ...],
             extensions: tuple[str, ...], progress: bool, as_json: bool, **given: Any) -> None:  # fmt: skip
     """Train an adapter on the songs in ENCODED into the run folder --out.
 
@@ -68,6 +77,9 @@ def command(ctx: click.Context, encoded: Path, model: Path, variant: str | None,
     Ctrl-C saves a checkpoint and ends with code 130. The same command goes on with an unfinished run, exactly where
     its last checkpoint stands; with other settings it refuses. --extend makes a run longer: the rates from there on are
     those of a run of the new length with the old warm-up.
+
+    Samples lie in samples/ of the run: by the model alone, and with the adapter at the same seeds. --sample-count 0
+    makes none.
 
     Started by torchrun, all its processes train together: each takes --accumulation batches of a step.
 
@@ -85,6 +97,7 @@ def command(ctx: click.Context, encoded: Path, model: Path, variant: str | None,
         options = chosen_options(pairs, ctx.obj, registry(), chosen | heard)
         extended = {name: options.pop(table) for table, (_, name) in heard.items()}
         settings = made(TrainSettings, one_length(ctx, given))
+        samples = made(SampleSettings, given, SAMPLE_PREFIX)
         for optimizer in optimizers_of(settings):
             check_optimizer(optimizer)
         if ranks_file is not None:
@@ -92,9 +105,10 @@ def command(ctx: click.Context, encoded: Path, model: Path, variant: str | None,
         opened = open_model(model, variant, backend, options["backend"])
         if ranks_file is not None:
             options["adapter"] |= load_ranks(ranks_file, opened.hashes["dit"])
-        chosen_ones = {"adapter": adapter, "sampler": sampler, "options": options, "preset": preset_record(ctx)}
-        result = run(encoded, opened, out, settings, extended, extend=extend, processes=processes, **chosen_ones)
-        processes.first(lambda: report(result, as_json))
+        chosen_ones = {"adapter": adapter, "sampler": sampler, "options": options, "samples": samples}
+        result = run(encoded, opened, out, settings, extended, extend=extend, processes=processes,
+                     preset=preset_record(ctx), **chosen_ones)  # fmt: skip
+        processes.first(lambda: tell(result, as_json, page=report))
     sys.exit(STOPPED if result.stopped else 0)
 
 
@@ -121,7 +135,17 @@ def run(
     if settings.learning_rate == AUTO:
         click.echo("The learning rate is auto: it is searched for first, unless it is known (see: lr-find).", err=True)
     with taking_part({PROGRESS: {}} if extensions is None else extensions, HOOKS, "train"):
-        return train(encoded, model, out=out, settings=settings, on_start=start, **rest)
+        return train(encoded, model, out=out, settings=settings, on_start=start, on_samples=_heard, **rest)
+
+
+def _heard(samples: Round) -> None:
+    when = f"after step {samples.step}" if samples.step else "of the model alone"
+    if samples.made:
+        click.echo(
+            f"{len(samples.made)} samples {when}, in {clock(samples.seconds)}: {samples.made[0].parent}", err=True
+        )
+    for problem in samples.problems:
+        click.echo(f"note: a sample {when} was not made, and the training goes on: {problem}", err=True)
 
 
 def _made(adapter: Adapter) -> str:
@@ -151,7 +175,13 @@ def _validated(job: TrainJob) -> str:
     return f"{len(job.held_out)} songs are held out for validation and not trained on; {when}."
 
 
-def report(result: TrainResult, as_json: bool = False) -> None:
+def tell(result: TrainResult, as_json: bool = False, page: bool = True) -> None:
+    """Say what came of it, and with `page` write the report of a finished run."""
+    facts = read_facts(result.run.folder, registry())
+    found = diagnose(facts)
+    written = result.run.folder / FILE if page and not result.stopped else None
+    if written is not None:
+        write_report(facts, written)
     records = list(result.run.metrics())
     losses = [r["loss"] for r in records if r["event"] == "step"]
     grid = [r["loss"] for r in records if r["event"] == "grid"]
@@ -159,7 +189,8 @@ def report(result: TrainResult, as_json: bool = False) -> None:
     if as_json:
         print_json({"run": result.run.folder, "step": result.step, "steps": result.steps, "stopped": result.stopped,
                     "resumed_from": result.resumed_from, "adapter": result.adapter, "grid_loss": grid,
-                    "validation_base": base, "validation": validations, "best_step": best and best[0]})  # fmt: skip
+                    "validation_base": base, "validation": validations, "best_step": best and best[0],
+                    "findings": [asdict(f) for f in found], "report": written})  # fmt: skip
         return
     for record in [r for r in records if r["event"] == "start"][-1:]:
         click.echo(f"{record['trainable']:,} parameters were trained.")
@@ -177,3 +208,6 @@ def report(result: TrainResult, as_json: bool = False) -> None:
         click.echo(f"Stopped after step {result.step} of {result.steps}; the same command goes on from there.")
     else:
         click.echo(f"The adapter is in {result.adapter}")
+    show(f for f in found if f.serious)
+    if written is not None:
+        click.echo(f"The report is {written}")

@@ -9,11 +9,12 @@ from acestep_core.errors import UserError, raise_all
 from acestep_core.optimizers import check_optimizer
 from acestep_core.options import Option, as_dict, checked_value, nearest, options_of
 from acestep_core.registry import Registry
-from acestep_core.run_file.places import EXTENSIONS, NAME, PARAMETERS, PLUGINS, fields, options, unknown
+from acestep_core.run_file.places import EXTENSIONS, NAME, PARAMETERS, PLUGINS, SAMPLE, fields, options, unknown
 from acestep_core.run_file.reading import RunFile, Setting
 from acestep_core.train_settings import TrainSettings, contradictions, optimizers_of
 
 _FOLDERS = (("data", "encoded"), ("model", "folder"))
+_PROMPTS = (SAMPLE, "prompts")
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Checked:
         of_loop = TrainSettings(**{f: self.values[p] for p, f in fields().items() if p in self.values})
         said = as_dict(of_loop)
         whole = {".".join(place): said[field] for place, field in fields().items()}
-        for section in ("data", "model", "save", *PLUGINS):
+        for section in ("data", "model", "save", SAMPLE, *PLUGINS):
             for key, o in options(section, self.file.plugin(section) if section in PLUGINS else "", plugins).items():
                 if (section, key) not in fields():
                     value = self.values.get((section, key), None if o.required else o.default)
@@ -79,6 +80,9 @@ def problems(file: RunFile, plugins: Registry, held_out: bool = True) -> list[Us
         setting = file.settings.get(place)
         if place in values and values[place] is not None and not values[place].is_dir():
             errors.append(UserError(f"{setting.where}: there is no folder {setting.value}", "correct the path"))
+    prompts = values.get(_PROMPTS)
+    if isinstance(prompts, Path) and not prompts.is_file():
+        errors.append(UserError(f"{file.settings[_PROMPTS].where}: there is no file {prompts}", "correct the path"))
     return [*file.errors, *errors]
 
 
@@ -144,7 +148,10 @@ def _extension_errors(name: str, setting: Setting, plugins: Registry) -> Iterato
 
 
 def _placed(file: RunFile, place: tuple[str, str], value: Any) -> Any:
-    """Folders to read start at the file if they are there, else at the working folder."""
+    """What is to be read starts at the file if it is there, else at the working folder."""
+    if place == _PROMPTS and file.path is not None and isinstance(value, Path):
+        beside = file.path.parent / value
+        return beside if beside.is_file() else value
     if place in _FOLDERS and file.path is not None and value is not None:
         beside = file.path.parent / value
         return beside if beside.is_dir() else value

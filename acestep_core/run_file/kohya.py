@@ -31,6 +31,8 @@ SAME: Mapping[str, Place] = {
     "metadata_trigger_phrase": ("save", "trigger"),
     "metadata_author": ("save", "author"),
     "metadata_license": ("save", "license"),
+    "sample_every_n_steps": ("sample", "every"),
+    "sample_prompts": ("sample", "prompts"),
 }
 """Arguments that mean the same under another name."""
 _OPTIMIZERS = {

@@ -13,14 +13,14 @@ _IGNORED = {
         no_half_vae vae_batch_size noise_offset noise_offset_random_strength adaptive_noise_scale
         multires_noise_iterations multires_noise_discount ip_noise_gamma ip_noise_gamma_random_strength
         zero_terminal_snr scale_v_pred_loss_like_noise_pred v_pred_like_loss debiased_estimation_loss
-        weighted_captions resolution enable_bucket min_bucket_reso max_bucket_reso bucket_reso_steps
+        sample_sampler weighted_captions resolution enable_bucket min_bucket_reso max_bucket_reso bucket_reso_steps
         bucket_no_upscale resize_interpolation flip_aug color_aug random_crop face_crop_aug_range alpha_mask
         masked_loss conditioning_data_dir fp8_base_unet disable_mmap_load_safetensors
     """,
     ANYWAY: """
-        cache_latents cache_latents_to_disk cache_text_encoder_outputs cache_text_encoder_outputs_to_disk cache_info
-        skip_cache_check network_train_unet_only save_state save_state_on_train_end save_last_n_epochs_state
-        save_last_n_steps_state
+        sample_at_first cache_latents cache_latents_to_disk cache_text_encoder_outputs
+        cache_text_encoder_outputs_to_disk cache_info skip_cache_check network_train_unet_only save_state
+        save_state_on_train_end save_last_n_epochs_state save_last_n_steps_state
     """,
     MACHINE: """
         lowram highvram max_data_loader_n_workers persistent_data_loader_workers console_log_file console_log_level
@@ -36,8 +36,7 @@ _IGNORED = {
 IGNORED: Mapping[str, str] = {name: why for why, names in _IGNORED.items() for name in names.split()}
 
 _DATASET = ("belongs to the songs, which are encoded before", "say it in the dataset's TOML, and encode that")
-_SAMPLES = ("asks for samples, and nothing is generated while training",
-            "delete it; run acestep-core generate with the adapter afterwards")  # fmt: skip
+_SAMPLES = ("counts samples in epochs", "write [sample] every = 500, which counts steps")
 _HELD_OUT = ("is not how songs are held out here", "delete it; run: acestep-core dataset save SONGS --validation 0.1")
 _T = ("limits t, which is the sampler's business here", "write [sampler] with its options instead")
 _GROUPS = ("is not offered", "delete it")
@@ -52,7 +51,7 @@ _REFUSED = {
     "caption_suffix caption_separator shuffle_caption keep_tokens keep_tokens_separator secondary_separator "
     "enable_wildcard caption_dropout_rate caption_dropout_every_n_epochs caption_tag_dropout_rate token_warmup_min "
     "token_warmup_step dataset_repeats": _DATASET,
-    "sample_every_n_steps sample_every_n_epochs sample_at_first sample_prompts sample_sampler": _SAMPLES,
+    "sample_every_n_epochs": _SAMPLES,
     "validation_split validation_seed validate_every_n_epochs max_validation_steps": _HELD_OUT,
     "min_timestep max_timestep": _T,
     "scale_weight_norms lr_decay_steps lr_scheduler_power lr_scheduler_timescale lr_scheduler_type lr_scheduler_args "

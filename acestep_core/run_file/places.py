@@ -8,6 +8,7 @@ from pathlib import Path
 from acestep_core.errors import UserError
 from acestep_core.options import Option, nearest, option, options_of
 from acestep_core.registry import Registry
+from acestep_core.samples.settings import SampleSettings
 from acestep_core.train_settings import TrainSettings
 
 NAME = "name"
@@ -19,7 +20,20 @@ PLUGINS: Mapping[str, tuple[str, str]] = {
 }
 """Section -> (kind of plugin, the one taken unless another is named)."""
 EXTENSIONS = "extensions"
-SECTIONS = ("data", "model", "adapter", "sampler", "optimizer", "schedule", "train", "save", "backend", EXTENSIONS)
+SAMPLE = "sample"
+SECTIONS = (
+    "data",
+    "model",
+    "adapter",
+    "sampler",
+    "optimizer",
+    "schedule",
+    "train",
+    "save",
+    SAMPLE,
+    "backend",
+    EXTENSIONS,
+)
 # Fields of TrainSettings that stand elsewhere than in [train] under their own name.
 _ELSEWHERE: Mapping[str, tuple[str, str]] = {
     "optimizer": ("optimizer", NAME),
@@ -56,15 +70,19 @@ class _Model:
 @dataclass(frozen=True)
 class _Save:
     out: Path = option(Path("run"), "the run folder")
+    report: bool = option(True, "write report.html into the run folder at the end")
 
 
-_COMMAND = {"data": _Data, "model": _Model, "save": _Save}
+_COMMAND = {"data": _Data, "model": _Model, "save": _Save, SAMPLE: SampleSettings}
+SAMPLE_PREFIX = f"{SAMPLE}_"
 # Parameters of the command that are not settings of the loop.
 PARAMETERS: Mapping[tuple[str, str], str] = {
     ("data", "encoded"): "encoded",
     ("model", "folder"): "model",
     ("model", "variant"): "variant",
     ("save", "out"): "out",
+    ("save", "report"): "report",
+    **{(SAMPLE, key): SAMPLE_PREFIX + key for key in options_of(SampleSettings)},
 }
 OUT = options_of(_Save)["out"].default
 

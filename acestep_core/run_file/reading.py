@@ -23,7 +23,6 @@ _RECORD = "versions"  # the table that only a run's own run.toml has
 _FACTS = ("data", "model", EXTENSIONS)  # sections in which a record says more than settings
 _LENGTHS = (("train", "steps"), ("train", "epochs"))
 _PATHS = {"encoded": ("data", "encoded"), "model": ("model", "folder")}
-_SAMPLE = ("nothing is generated while training", "delete it; run acestep-core generate with the adapter afterwards")
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ class _Reader:
             elif section in SECTIONS:
                 self._section(section, table, record)
             elif not record:
-                problem, hint = _SAMPLE if section == "sample" else _no_section(section)
+                problem, hint = _no_section(section)
                 self.file.error(self._where(section), f"[{section}]: {problem}", hint)
 
     def change(self, changes: Iterable[str], below: RunFile | None = None) -> None:
@@ -148,7 +147,7 @@ class _Reader:
             table = dict(self.file.value(EXTENSIONS, rest) or {})
             self.file.settings[EXTENSIONS, rest] = Setting(table | {key: value}, where)
         elif section not in SECTIONS:
-            problem, hint = _SAMPLE if section == "sample" else _no_section(section)
+            problem, hint = _no_section(section)
             self.file.error(where, f"[{section}]: {problem}" if section else "it names no section", hint)
         else:
             if section in PLUGINS and key == NAME:

@@ -114,7 +114,6 @@ def test_contradictions_and_missing_folders_are_told_before_anything_loads(write
 @pytest.mark.parametrize(
     "text, said",
     [
-        ("[sample]\nevery = 5\n", "[sample]: nothing is generated while training"),
         ("steps = 5\n", "'steps' stands outside of every table\n  write steps under [train]"),
         ("train = 5\n", "'train' is no table\n  write [train]"),
         ("[extensions]\ntensorboard = true\n", "'tensorboard' is no table\n  write [extensions.tensorboard]"),
@@ -162,7 +161,7 @@ def test_set_wins_over_the_file_and_needs_none(write):
     assert parameters(None, "adapter.name=oft", "train.seed=0") == {"adapter": "oft", "seed": 0}
 
 
-@pytest.mark.parametrize("change", ["train.stpes=1", "steps=1", "train.steps", "train.steps=x", "sample.every=1", "=1"])
+@pytest.mark.parametrize("change", ["train.stpes=1", "steps=1", "train.steps", "train.steps=x", "sample.evrey=1", "=1"])
 def test_a_wrong_set_names_itself(change):
     told = wrong(None, change)
     assert len(told) == 1 and told[0].startswith(f"--set {change}: ")

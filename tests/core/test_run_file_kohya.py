@@ -127,7 +127,7 @@ def test_the_network_becomes_an_adapter(tmp_path, text, expected):
         ('lr_scheduler = "polynomial"', "lr_scheduler = 'polynomial' is not offered"),
         ('optimizer_args = ["betas=0.9,0.99"]', "'betas=0.9,0.99', which is not offered"),
         ("text_encoder_lr = [5e-5]", "the text encoder, which stays as it is"),
-        ("sample_every_n_epochs = 1", "nothing is generated while training"),
+        ("sample_every_n_epochs = 1", "counts samples in epochs"),
         ("shuffle_caption = true", "belongs to the songs"),
         ('resume = "state"', "is not how a run goes on here"),
         ('loss_type = "huber"', "loss_type = 'huber' is not offered"),

@@ -19,7 +19,7 @@ from acestep_core.testing.fakes import closed_registry
 from acestep_plugins.extensions.progress import Progress
 from acestep_plugins.extensions.tensorboard import TensorBoard
 
-CPU = ("-o", "device=cpu", "-o", "dtype=float32")
+CPU = ("-o", "device=cpu", "-o", "dtype=float32", "--sample-count", "0")
 LISTENER = """
 from pathlib import Path
 from acestep_core import Extension, TimestepSampler, hookimpl, option
@@ -255,7 +255,7 @@ def test_run_toml_records_the_sha256_of_every_local_file_that_was_used(encoded, 
 def test_encode_and_generate_take_extensions(cli, tiny, make_song, listener, tmp_path, fresh_registry):
     make_song(tmp_path / "songs" / "a.wav", 5.2)
     heard = tmp_path / "heard.txt"
-    rest = ("--model", tiny, "--plugin", listener, "--extension", "listener", "-o", f"listener.log={heard}", *CPU)
+    rest = ("--model", tiny, "--plugin", listener, "--extension", "listener", "-o", f"listener.log={heard}", *CPU[:4])
     assert cli("encode", tmp_path / "songs", "--out", tmp_path / "encoded", *rest).code == 0
     assert heard.read_text().splitlines() == ["song a.wav", "closed"]
     assert cli("generate", "--duration", "1", "--steps", "1", "--seed", "3", "-o", tmp_path / "a.wav", *rest).code == 0
@@ -272,4 +272,4 @@ def test_an_extension_that_would_do_nothing_is_refused(cli, tiny, songs_dir, tmp
 
 
 def test_train_extensions_hear_every_hook_of_training():
-    assert set(HOOKS) == {*STEPS, *(h for h in OBSERVERS if h not in ("acestep_song", "acestep_audio"))}
+    assert set(HOOKS) == {*STEPS, *(h for h in OBSERVERS if h != "acestep_song")}

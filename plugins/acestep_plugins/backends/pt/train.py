@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from acestep_core.errors import Diverged, OutOfMemory
-from acestep_core.parts import Showing, Step, TrainJob
+from acestep_core.parts import Audition, Showing, Step, TrainJob
 from acestep_core.rates import learning_rate
 from acestep_core.seeds import derived_seed
 from acestep_plugins.backends.pt import optimizers, rule, state
@@ -27,7 +27,8 @@ GRID_SONGS = 8
 
 
 def train(job: TrainJob) -> Iterator[Any]:
-    """Yields `Step`s, checkpoint folders (`Path`) and records (dict), which are to be in metrics.jsonl before going on.
+    """Yields `Step`s, checkpoint folders (`Path`), `Audition`s where they are wanted, and records (dict), which are to
+    be in metrics.jsonl before going on.
 
     Where anything breaks, or the caller stops listening, the last whole step is saved.
     """
@@ -90,6 +91,7 @@ class _Loop:
             average = self.average.tensors if self.average else {}
             self.step = state.load(self.job.resume_from, self.parameters, self.optimizer, average)
             self.saved = self.step
+            yield from self._audition()
         else:
             yield self._grid()
             if self._validated():
@@ -108,8 +110,14 @@ class _Loop:
                 yield self._checkpoint()
             if stopping:
                 return
+            yield from self._audition()
         yield self._grid()
         self.processes.first(lambda: self.job.run.finish(self._export))
+
+    def _audition(self) -> Iterator[Audition]:
+        if self.job.audition(self.step):
+            with self._looked_at():
+                yield Audition(self.step)
 
     def save_if_whole(self) -> None:
         """A checkpoint of the last step, if nothing is half done and metrics.jsonl knows of that step.
