@@ -21,7 +21,16 @@ if TYPE_CHECKING:
 
     from acestep_core.bench import Bench
     from acestep_core.data import Song
-    from acestep_core.parts import Decoder, Demand, GradientJob, LayerGradients, Saving, TrainJob
+    from acestep_core.parts import (
+        Decoder,
+        Demand,
+        GradientJob,
+        LayerGradients,
+        Saving,
+        TrainDemand,
+        TrainJob,
+        TrainWork,
+    )
 
 
 class _PluginMeta(ABCMeta):
@@ -259,6 +268,10 @@ class Backend(Plugin):
     def train(self, job: "TrainJob") -> Iterator[Any]:
         """Run a training job, yielding a `Step` per optimizer step, the `Path` of each checkpoint, and dicts to log."""
         raise UserError(f"The backend '{self.name}' cannot train", "use --backend pt")
+
+    def train_demand(self, folder: Path, work: "TrainWork") -> "TrainDemand | None":
+        """What a training of the DiT in `folder` takes at its peak; None where that is not known. Reads no weights."""
+        return None
 
     def gradients(self, job: "GradientJob") -> "Mapping[str, LayerGradients]":
         """How large the gradients of the linear layers in the decoder's blocks are, by original name.

@@ -46,6 +46,8 @@ class RunFacts:
     step_s: float | None
     """Median seconds from one step to the next, so that pauses of the run do not count."""
 
+    memory: "Memory"
+
     @property
     def step(self) -> int:
         """The last step done."""
@@ -59,6 +61,34 @@ class RunFacts:
     @property
     def validation_last(self) -> float | None:
         return next((loss for step, loss in reversed(self.validated) if step), None)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes at the peak of a training: as it was forecast, and as it was. None where that is not known.
+
+    `counted` says by what: the 'device' itself, or the growth of the 'process' where that is the CPU.
+    """
+
+    forecast: int | None
+    measured: int | None
+    counted: str = ""
+
+    def __str__(self) -> str:
+        told = "not forecast" if self.forecast is None else f"{_gb(self.forecast)} GB forecast"
+        taken = "not measured" if self.measured is None else f"{_gb(self.measured)} GB taken ({self.counted})"
+        return f"memory at the peak: {told}, {taken}"
+
+
+def memory_of(records: Iterable[Mapping[str, Any]]) -> Memory:
+    """Of the last start of a run that tells, and of the most that any took."""
+    forecast, measured, counted = None, None, ""
+    for r in records:
+        if r["event"] == "forecast":
+            forecast = r["demand"] and r["demand"]["peak"]
+        elif r["event"] == "memory" and r["peak"] > (measured or 0):
+            measured, counted = r["peak"], r["counted"]
+    return Memory(forecast, measured, counted)
 
 
 def read_run(folder: Path, name: str | None = None) -> RunFacts:
@@ -138,8 +168,13 @@ def _facts(run: Run, name: str, settings: Mapping[str, Any], records: Sequence[M
         grid_after=next((loss for step, loss in reversed(grid) if step > 0), None),
         validated=tuple((r["step"], r["loss"]) for r in records if r["event"] == "validation"),
         best=run.best(),
+        memory=memory_of(records),
         step_s=_median([b["time"] - a["time"] for a, b in pairwise(steps)]),
     )
+
+
+def _gb(size: int) -> str:
+    return f"{size / 1e9:.2f}"
 
 
 def _mean(values: Sequence[float]) -> float | None:

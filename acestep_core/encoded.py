@@ -13,10 +13,10 @@ from typing import Any
 from acestep_core.data import MOST_REPEATS, Split
 from acestep_core.errors import UserError
 from acestep_core.files import text_id, write_json
-from acestep_core.parts import EncodedSong, Showing
+from acestep_core.parts import EncodedSong, Showing, SongSize
 from acestep_core.reference import tensors
-from acestep_core.showing import View, drawn, measured
-from acestep_core.song_files import FORMAT, frames_of, read_song
+from acestep_core.showing import View, drawn, longest, measured
+from acestep_core.song_files import FORMAT, frames_of, read_song, tokens_of
 
 MANIFEST = "manifest.json"
 _READ = (FORMAT, "1")  # of which songs have one condition and are always whole
@@ -107,6 +107,13 @@ class EncodedSet:
     def frames(self, showing: Showing, seed: int) -> int:
         """How many frames `shown` has."""
         return drawn(self.manifest["songs"][showing.song], self._length(showing.song), showing, seed).frames
+
+    def largest(self, index: int) -> SongSize:
+        """A song as large as it is ever shown, out of its file's header."""
+        entry = self.manifest["songs"][index]
+        path = self.folder / entry["file"]
+        tokens = tensors.tokens_of(path) if tensors.is_one(path) else tokens_of(path)
+        return SongSize(longest(entry, self._length(index)), tokens)
 
     def _seen(self, entry: Mapping[str, Any], view: View) -> EncodedSong:
         path = self.folder / entry["file"]

@@ -159,6 +159,50 @@ class Saving:
 
 
 @dataclass(frozen=True)
+class SongSize:
+    """What a song brings into a pass: frames of latents and tokens of its condition."""
+
+    frames: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class TrainWork:
+    """All that decides how much memory a training takes, besides the model.
+
+    `settings` are resolved. `shown` are the songs of one epoch in the order of the job, each as large as it can be
+    shown; `measured` are those whose loss is taken and not learnt from.
+    """
+
+    settings: "TrainSettings"
+    adapter: "Adapter"
+    shown: Sequence[SongSize]
+    measured: Sequence[SongSize] = ()
+
+
+@dataclass(frozen=True)
+class TrainDemand:
+    """Bytes of device memory at the moment of a training that needs most, by what they hold.
+
+    `moment` is what is done then; `trainable` are numbers that are learnt.
+    """
+
+    weights: int
+    adapter: int
+    average: int
+    optimizer: int
+    gradients: int
+    activations: int
+    moment: str
+    trainable: int
+
+    @property
+    def peak(self) -> int:
+        held = self.weights + self.adapter + self.average + self.optimizer
+        return held + self.gradients + self.activations
+
+
+@dataclass(frozen=True)
 class EncodedSong:
     """A song, or the part of it that is shown, ready for training; arrays are float32 numpy, unpadded.
 

@@ -27,7 +27,8 @@ from acestep_core.processes import local_rank
 from acestep_core.registry import Registry, registry
 from acestep_core.run import CHECKPOINTS, FOUND, SETTINGS, Run
 from acestep_core.run_record import run_record
-from acestep_core.train_settings import D0, FINDER, TrainSettings, resolved
+from acestep_core.train_plan import plan_train
+from acestep_core.train_settings import D0, FINDER, TrainSettings
 from acestep_core.training import train
 
 DEFAULT_OUT = "lr-find"
@@ -141,21 +142,11 @@ def _trial_settings(finding: FindSettings, taken: Mapping[str, Any], d0: float) 
 
 
 def _planned(
-    encoded: EncodedSet,
-    model: Model,
-    trial: TrainSettings,
-    adapter: str,
-    sampler: str,
-    options: Mapping[str, Mapping[str, Any]],
-    plugins: Registry,
+    encoded: EncodedSet, model: Model, trial: TrainSettings, adapter: str, sampler: str, **chosen: Any
 ) -> dict[str, Any]:
     """What the run.toml of a trial will say."""
-    made_adapter = plugins.make("adapters", adapter, options.get("adapter"))
-    made_sampler = plugins.make("samplers", sampler, options.get("sampler"))
-    shown = len(encoded.part("train").order)
-    settings = resolved(trial, shown=shown, rate=made_adapter.learning_rate, turbo=model.info.turbo)
-    names = {"adapters": adapter, "samplers": sampler}
-    return run_record(settings, made_adapter, made_sampler, model, encoded, names, plugins)
+    plan = plan_train(encoded, model, settings=trial, adapter=adapter, sampler=sampler, **chosen)
+    return run_record(plan, model, encoded, {"adapters": adapter, "samplers": sampler}, chosen["plugins"])
 
 
 def _known(out: Path, record: Mapping[str, Any], finding: FindSettings) -> FoundRate | None:

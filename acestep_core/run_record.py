@@ -7,31 +7,25 @@ from typing import Any
 
 from acestep_core import provenance
 from acestep_core.adapter_facts import trained_facts
-from acestep_core.api import Adapter, TimestepSampler
+from acestep_core.api import TimestepSampler
 from acestep_core.encoded import EncodedSet
 from acestep_core.model import Model
 from acestep_core.registry import Registry
+from acestep_core.train_plan import TrainPlan
 from acestep_core.train_settings import TrainSettings
-from acestep_core.training_songs import trained_on
 
 
 def run_record(
-    settings: TrainSettings,
-    adapter: Adapter,
-    sampler: TimestepSampler,
-    model: Model,
-    encoded: EncodedSet,
-    names: Mapping[str, str],
-    plugins: Registry,
+    plan: TrainPlan, model: Model, encoded: EncodedSet, names: Mapping[str, str], plugins: Registry
 ) -> dict[str, Any]:
     """What run.toml says: everything the result depends on, and who made it."""
     used = [plugins.find(kind, name) for kind, name in names.items()]
     backends = [k for k in plugins.known("backends") if k.name == model.backend.name]
-    songs = trained_on(encoded)
+    songs = plan.songs
     return {
-        "train": asdict(settings),
-        "adapter": {"name": used[0].qualified, **adapter.options()},
-        "sampler": {"name": used[1].qualified, **sampler.options()},
+        "train": asdict(plan.settings),
+        "adapter": {"name": used[0].qualified, **plan.adapter.options()},
+        "sampler": {"name": used[1].qualified, **plan.sampler.options()},
         "model": {"variant": model.info.variant, "hash": model.hashes["dit"]},
         "data": {
             "songs": songs.ids,

@@ -40,6 +40,11 @@ def measured(entry: Mapping[str, Any], length: int) -> View:
     return View(condition, (length - part) // 2, part)
 
 
+def longest(entry: Mapping[str, Any], length: int) -> int:
+    """Frames of a song in the longest of its views."""
+    return _part(entry, length) if entry.get("crop", {"share": 0})["share"] >= 1 else length
+
+
 def _part(entry: Mapping[str, Any], length: int) -> int:
     """Frames of a part; a file's header may have said that the song is longer than it is."""
     return min(entry["crop"]["frames"], length)

@@ -57,6 +57,17 @@ def frames_of(path: Path) -> int:
         raise UserError(f"{path} is damaged ({e})", "delete it and encode again") from e
 
 
+def tokens_of(path: Path) -> int:
+    """The length of a song's longest condition, out of the header of its file."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), "np") as f:
+            return max(f.get_slice(k).get_shape()[0] for k in f.keys() if k != LATENTS)  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError, ValueError) as e:
+        raise UserError(f"{path} is damaged ({e})", "delete it and encode again") from e
+
+
 def read_header(path: Path) -> dict[str, str]:
     """What a song's file was made from; empty if there is no readable file."""
     from safetensors import SafetensorError, safe_open

@@ -26,8 +26,10 @@ from acestep_core.run_record import header_facts, run_record
 from acestep_core.samples.making import Auditions, Round
 from acestep_core.samples.prompts import sample_requests
 from acestep_core.samples.settings import SampleSettings
-from acestep_core.train_settings import AUTO, TrainSettings, resolved
-from acestep_core.training_songs import check_model, shown, trained_on
+from acestep_core.train_memory import Forecast
+from acestep_core.train_plan import TrainPlan, plan_train
+from acestep_core.train_settings import AUTO, TrainSettings
+from acestep_core.training_songs import check_model, shown
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ def train(
     extend: bool = False,
     preset: Mapping[str, Any] | None = None,
     samples: SampleSettings | None = None,
+    on_forecast: Callable[[Forecast], None] = lambda forecast: None,
     on_start: Callable[[TrainJob], None] = lambda job: None,
     on_step: Callable[[Step], None] = lambda step: None,
     on_samples: Callable[[Round], None] = lambda samples: None,
@@ -68,6 +71,7 @@ def train(
     """Train into the folder `out`; an unfinished run there with equal settings is gone on with, exactly.
 
     `options` holds tables for 'adapter' and 'sampler'. `stop` is asked after every step; a stop saves a checkpoint.
+    `on_forecast` hears what memory it will take, before anything loads.
     With `extend` a run there, finished or not, is gone on with for more steps than it was planned for.
     `preset` is what run.toml says of a preset that settings come from. An extension takes part after
     `registry().activate(name, options)`, or `activate` of `plugins` if given. Songs held out for validation are never
@@ -76,44 +80,57 @@ def train(
     started, unless given. The first alone writes, and calls what it was given to call.
     Raises `UserError` for a finished or different run in `out`, and when the loss becomes NaN.
     """
-    plugins, options = plugins or registry(), options or {}
+    plugins, room = plugins or registry(), model.backend.room()
     encoded = encoded if isinstance(encoded, EncodedSet) else EncodedSet.open(encoded)
-    songs, held_out, run = trained_on(encoded), encoded.part("validation"), Run(Path(out))
-    samples = samples or SampleSettings(count=0)
+    run, samples = Run(Path(out)), samples or SampleSettings(count=0)
     requests = sample_requests(samples, encoded, model.info)
-    made_adapter = plugins.make("adapters", adapter, options.get("adapter"))
-    made_sampler = plugins.make("samplers", sampler, options.get("sampler"))
+    named = {"adapter": adapter, "sampler": sampler, "options": options or {}, "plugins": plugins}
     with nullcontext(processes) if processes else joined() as together:
-        facts = {"turbo": model.info.turbo, "held_out": len(held_out) > 0, "processes": together.count}
-        asked = settings or TrainSettings()
-        chosen = resolved(asked, shown=len(songs.order), rate=made_adapter.learning_rate, **facts)
-        chosen = together.first(lambda: _lengthened(run, chosen)) if extend else chosen
-        notes = check_model(encoded, model) + sharing.check(together, model.backend, chosen, len(songs.order))
-        names = {"adapters": adapter, "samplers": sampler}
-        record = run_record(chosen, made_adapter, made_sampler, model, encoded, names, plugins)
-        record |= ({"preset": preset} if preset else {}) | {"processes": {"count": together.count}}
-        record["sample"] = samples.options()
-        if chosen.learning_rate == AUTO:
-            rest = {"adapter": adapter, "sampler": sampler, "options": options, "plugins": plugins, "stop": stop}
-            known = _rate_known(together, encoded, model, run.folder, chosen, record, rest)
+        plan = plan_train(encoded, model, settings=settings, processes=together.count, **named)
+        longer = together.first(lambda: _lengthened(run, plan.settings)) if extend else plan.settings
+        plan = replace(plan, settings=longer)
+        notes = check_model(encoded, model) + sharing.check(together, model.backend, longer, len(plan.songs.order))
+        record = run_record(plan, model, encoded, {"adapters": adapter, "samplers": sampler}, plugins)
+        record |= {"preset": preset} if preset else {}
+        record |= {"processes": {"count": together.count}, "sample": samples.options()}
+        if longer.learning_rate == AUTO:
+            known = _rate_known(together, encoded, model, run.folder, longer, record, named | {"stop": stop})
             if known is None:
-                return TrainResult(run, 0, chosen.steps, 0, True, None)
-            chosen, notes = replace(chosen, learning_rate=known["learning_rate"]), [*notes, _told(known)]
-            record |= {"train": asdict(chosen), FOUND: known}
-        resumed = _opened(run, record, extend, made_sampler, together)
+                return TrainResult(run, 0, longer.steps, 0, True, None)
+            plan = replace(plan, settings=replace(longer, learning_rate=known["learning_rate"]))
+            record |= {"train": asdict(plan.settings), FOUND: known}
+            notes.append(_told(known))
+        resumed = _opened(run, record, extend, plan.sampler, together)
+        together.first(lambda: _forecast(plan, model, room, run, resumed, on_forecast))
         observers = Observers(plugins.manager)
         with stop_on_signals() as signalled:
-            auditions = Auditions(model, run, requests, samples, chosen, plugins, signalled, on_samples)
+            auditions = Auditions(model, run, requests, samples, plan.settings, plugins, signalled, on_samples)
             job = TrainJob(
-                run=run, settings=chosen, steps=chosen.steps, resume_from=run.at(resumed) if resumed else None,
-                adapter=made_adapter, sampler=made_sampler, dit=model.dit, notes=notes, processes=together,
-                stop=lambda: signalled() or (together.main and stop()), audition=auditions.due,
-                facts=header_facts(model, made_sampler, songs, chosen), **shown(songs, held_out, chosen),
-                **{hook.removeprefix("acestep_"): partial(observers.first, hook) for hook in STEPS},
+                run=run, resume_from=run.at(resumed) if resumed else None, dit=model.dit, notes=notes,
+                processes=together, stop=lambda: signalled() or (together.main and stop()), audition=auditions.due,
+                **_planned(plan, model, observers),
             )  # fmt: skip
             last = _driven(model, job, observers, auditions, resumed, on_start, on_step)
         finished = together.first(lambda: _finished(run, model, plugins))
-    return TrainResult(run, last, chosen.steps, resumed, not finished, run.adapter if finished else None)
+    return TrainResult(run, last, plan.settings.steps, resumed, not finished, run.adapter if finished else None)
+
+
+def _planned(plan: TrainPlan, model: Model, observers: Observers) -> dict[str, Any]:
+    """What a job says of its plan, and the steps of training that a plugin may replace."""
+    return {
+        "settings": plan.settings, "steps": plan.settings.steps, "adapter": plan.adapter, "sampler": plan.sampler,
+        "facts": header_facts(model, plan.sampler, plan.songs, plan.settings),
+        **shown(plan.songs, plan.held_out, plan.settings),
+        **{hook.removeprefix("acestep_"): partial(observers.first, hook) for hook in STEPS},
+    }  # fmt: skip
+
+
+def _forecast(
+    plan: TrainPlan, model: Model, room: int | None, run: Run, resumed: int, on_forecast: Callable[[Forecast], None]
+) -> None:
+    memory = plan.memory(model, room)
+    run.log({"event": "forecast", "step": resumed, **memory.describe()})
+    on_forecast(memory)
 
 
 def _finished(run: Run, model: Model, plugins: Registry) -> bool:

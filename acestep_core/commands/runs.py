@@ -59,7 +59,7 @@ def show_command(folder: Path, as_json: bool) -> None:
         print_json({**_as_json(facts.run), "change": ratio, "samples_db": apart, "memory": facts.memory,
                     "findings": [asdict(f) for f in found]})  # fmt: skip
         return
-    rows = [[what, _number(value)] for what, value in _rows([facts.run])]
+    rows = [[what, _number(value)] for what, value in _rows([facts.run]) if value is not None]
     rows += [["change of the weights", f"{ratio:.2%}"]] if ratio is not None else []
     rows += [[f"sample {n} against the model alone", f"{db:.1f} dB"] for n, db in apart.items() if db is not None]
     table(("", facts.run.name), rows, right=(facts.run.name,))
@@ -128,6 +128,8 @@ def _rows(runs: Sequence[RunFacts]) -> list[list[Any]]:
         ["steps done", *(r.step for r in runs)],
         ["steps planned", *(r.steps for r in runs)],
         ["seconds per step", *(r.step_s for r in runs)],
+        ["peak memory forecast, GB", *(_gigabytes(r.memory.forecast) for r in runs)],
+        ["peak memory taken, GB", *(_gigabytes(r.memory.measured) for r in runs)],
         ["loss, last tenth", *(r.last_tenth for r in runs)],
         ["fixed-noise loss before", *(r.grid_before for r in runs)],
         ["fixed-noise loss after", *(r.grid_after for r in runs)],
@@ -141,9 +143,14 @@ def _rows(runs: Sequence[RunFacts]) -> list[list[Any]]:
 
 def _as_json(run: RunFacts) -> dict[str, Any]:
     return {"name": run.name, "folder": run.folder, "step": run.step, "steps": run.steps, "finished": run.finished,
-            "step_seconds": run.step_s, "loss_last_tenth": run.last_tenth, "grid_loss_before": run.grid_before,
+            "step_seconds": run.step_s, "memory": asdict(run.memory),
+            "loss_last_tenth": run.last_tenth, "grid_loss_before": run.grid_before,
             "grid_loss_after": run.grid_after, "loss_by_t": run.by_t, "validation_base": run.base,
             "validation": run.validated, "best_step": run.best and run.best[0]}  # fmt: skip
+
+
+def _gigabytes(size: int | None) -> str | None:
+    return None if size is None else f"{size / 1e9:.2f}"
 
 
 def _listed(run: RunFacts) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from acestep_core.commands.choices import (
 )
 from acestep_core.commands.run_files import RunFileCommand, one_length, preset_record, remarks, run_file_choice
 from acestep_core.commands.runs import show
+from acestep_core.comparison import memory_of
 from acestep_core.console import clock, print_json, sparkline
 from acestep_core.hooks import STEPS
 from acestep_core.optimizers import check_optimizer
@@ -36,6 +37,8 @@ from acestep_core.report.page import FILE, write_report
 from acestep_core.run_file.places import OUT, PLUGINS, SAMPLE_PREFIX
 from acestep_core.samples.making import Round
 from acestep_core.samples.settings import SampleSettings
+from acestep_core.train_memory import Forecast
+from acestep_core.train_plan import TrainPlan, plan_train
 from acestep_core.train_settings import AUTO, TrainSettings, optimizers_of
 from acestep_core.training import TrainResult, train
 
@@ -59,6 +62,7 @@ HOOKS = ("acestep_train_start", "acestep_train_step", "acestep_validation", "ace
 @click.option("--ranks", "ranks_file", type=click.Path(path_type=Path), metavar="FILE",
               help="Layers and their ranks for a LoRA, which `estimate` wrote.")  # fmt: skip
 @click.option("--extend", is_flag=True, help="Go on with the run in --out, even a finished one, for more steps.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done and how much memory it takes; load no weights.")
 @settings_options(TrainSettings)
 @settings_options(SampleSettings, SAMPLE_PREFIX)
 @click.option("--report/--no-report", default=True, help="Write report.html at the end.  [default: report]")
@@ -68,7 +72,8 @@ HOOKS = ("acestep_train_start", "acestep_train_step", "acestep_validation", "ace
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 @click.pass_context
 def command(ctx: click.Context, encoded: Path, model: Path, variant: str | None, backend: str, adapter: str,
-            sampler: str, out: Path, ranks_file: Path | None, extend: bool, report: bool, pairs: tuple[str, ...],
+            sampler: str, out: Path, ranks_file: Path | None, extend: bool, report: bool, dry_run: bool,
+            pairs: tuple[str, ...],
             extensions: tuple[str, ...], progress: bool, as_json: bool, **given: Any) -> None:  # fmt: skip
     """Train an adapter on the songs in ENCODED into the run folder --out.
 
@@ -80,6 +85,8 @@ def command(ctx: click.Context, encoded: Path, model: Path, variant: str | None,
 
     Samples lie in samples/ of the run: by the model alone, and with the adapter at the same seeds. --sample-count 0
     makes none.
+
+    Before the first step it says what memory that will take, and what would need less where the device has not as much.
 
     Started by torchrun, all its processes train together: each takes --accumulation batches of a step.
 
@@ -105,9 +112,13 @@ def command(ctx: click.Context, encoded: Path, model: Path, variant: str | None,
         opened = open_model(model, variant, backend, options["backend"])
         if ranks_file is not None:
             options["adapter"] |= load_ranks(ranks_file, opened.hashes["dit"])
-        chosen_ones = {"adapter": adapter, "sampler": sampler, "options": options, "samples": samples}
+        chosen_ones = {"adapter": adapter, "sampler": sampler, "options": options}
+        if dry_run:
+            processes.first(lambda: show_plan(plan_train(encoded, opened, settings=settings, processes=processes.count,
+                                                         **chosen_ones), opened, as_json))  # fmt: skip
+            return
         result = run(encoded, opened, out, settings, extended, extend=extend, processes=processes,
-                     preset=preset_record(ctx), **chosen_ones)  # fmt: skip
+                     preset=preset_record(ctx), samples=samples, **chosen_ones)  # fmt: skip
         processes.first(lambda: tell(result, as_json, page=report))
     sys.exit(STOPPED if result.stopped else 0)
 
@@ -122,6 +133,10 @@ def run(
 ) -> TrainResult:
     """Train while these extensions (name -> options) take part; unless given, the one that shows progress."""
 
+    def forecast(found: Forecast) -> None:
+        for line in found.sentences():
+            click.echo(line, err=True)
+
     def start(job: TrainJob) -> None:
         resumed = int(job.resume_from.name.removeprefix("step-")) if job.resume_from else 0
         click.echo(f"{'Going on after step ' + str(resumed) if resumed else 'Training'}: {_songs(job)}, "
@@ -135,7 +150,8 @@ def run(
     if settings.learning_rate == AUTO:
         click.echo("The learning rate is auto: it is searched for first, unless it is known (see: lr-find).", err=True)
     with taking_part({PROGRESS: {}} if extensions is None else extensions, HOOKS, "train"):
-        return train(encoded, model, out=out, settings=settings, on_start=start, on_samples=_heard, **rest)
+        return train(encoded, model, out=out, settings=settings, on_forecast=forecast, on_start=start,
+                     on_samples=_heard, **rest)  # fmt: skip
 
 
 def _heard(samples: Round) -> None:
@@ -146,6 +162,22 @@ def _heard(samples: Round) -> None:
         )
     for problem in samples.problems:
         click.echo(f"note: a sample {when} was not made, and the training goes on: {problem}", err=True)
+
+
+def show_plan(plan: TrainPlan, model: Any, as_json: bool) -> None:
+    """What a training would do and take."""
+    found, facts = plan.memory(model, model.backend.room()), plan.describe()
+    if as_json:
+        print_json({**facts, "memory": found.describe()})
+        return
+    shown = f", {facts['shown_an_epoch']} an epoch with repeats" if facts["shown_an_epoch"] > facts["songs"] else ""
+    length = f"{facts['steps']} steps ({facts['epochs']:g} epochs of {facts['steps_an_epoch']})"
+    click.echo(f"{facts['songs']} songs{shown}, {facts['held_out']} held out; {length}")
+    click.echo(f"{_made(plan.adapter)}, {plan.sampler!r}")
+    if found.demand is not None:
+        click.echo(f"{found.demand.trainable:,} parameters would be trained.")
+    for line in found.sentences():
+        click.echo(line)
 
 
 def _made(adapter: Adapter) -> str:
@@ -189,6 +221,7 @@ def tell(result: TrainResult, as_json: bool = False, page: bool = True) -> None:
     if as_json:
         print_json({"run": result.run.folder, "step": result.step, "steps": result.steps, "stopped": result.stopped,
                     "resumed_from": result.resumed_from, "adapter": result.adapter, "grid_loss": grid,
+                    "memory": asdict(memory_of(records)),
                     "validation_base": base, "validation": validations, "best_step": best and best[0],
                     "findings": [asdict(f) for f in found], "report": written})  # fmt: skip
         return
@@ -196,6 +229,9 @@ def tell(result: TrainResult, as_json: bool = False, page: bool = True) -> None:
         click.echo(f"{record['trainable']:,} parameters were trained.")
         for note in record["notes"]:
             click.echo(f"note: {note}")
+    memory = memory_of(records)
+    if memory.measured is not None:
+        click.echo(str(memory))
     click.echo(f"loss  {sparkline(losses)}")
     if len(grid) == 2:
         click.echo(f"loss on fixed noise and timesteps: {grid[0]:.4f} before, {grid[1]:.4f} after")

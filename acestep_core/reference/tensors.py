@@ -74,6 +74,11 @@ def read_song(path: Path, condition: str, start: int = 0, frames: int | None = N
     return latents, states
 
 
+def tokens_of(path: Path) -> int:
+    """The length of a song's condition, without padding."""
+    return int(read(path)["encoder_attention_mask"].bool().sum())
+
+
 def read(path: Path) -> "Mapping[str, torch.Tensor]":
     """The fields of a file, checked for their shapes; their numbers are read when they are used."""
     content = _loaded(path)

@@ -155,9 +155,20 @@ class PyTorch(Backend):
     def train(self, job: Any) -> Any:
         if self.compile:
             raise UserError("compile=true is for generation: training runs as it is", "leave out backend.compile")
+        from acestep_plugins.backends.pt.peak import with_peak
         from acestep_plugins.backends.pt.train import train
 
-        return train(job)
+        return with_peak(train(job), job)
+
+    def train_demand(self, folder: Path, work: Any) -> Any:
+        self._quiet()
+        from acestep_plugins.backends.pt.device import choose
+        from acestep_plugins.backends.pt.train_demand import of_training
+        from acestep_plugins.backends.pt.windows import chosen
+
+        place = choose(self.device, self.dtype)
+        kernel = chosen(self.attention, place)
+        return of_training(folder, work, place, kernel, self.quantization != "none")
 
     def gradients(self, job: Any) -> Any:
         if self.compile:

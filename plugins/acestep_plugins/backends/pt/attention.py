@@ -111,10 +111,18 @@ def attend(
 
 
 def attend_locally(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, window: int, valid: torch.Tensor | None = None
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    window: int,
+    valid: torch.Tensor | None = None,
+    on_cpu: bool | None = None,
 ) -> torch.Tensor:
-    """Each place sees those at most `window` away, to both sides. Time and memory grow with length, not its square."""
-    length, on_cpu = query.shape[2], query.device.type == "cpu"
+    """Each place sees those at most `window` away, to both sides. Time and memory grow with length, not its square.
+
+    `on_cpu` says what the tensors' device is if they have no values and so no device of their own.
+    """
+    length, on_cpu = query.shape[2], query.device.type == "cpu" if on_cpu is None else on_cpu
     block, group = (_CPU_BLOCK, _CPU_GROUP) if on_cpu else (_GPU_BLOCK, _GPU_GROUP)
     if length <= window + 1:
         return attend(query, key, value, valid)

@@ -48,7 +48,7 @@ class Dit:
         self.decoder, self.encoder = PtDecoder(modules["decoder"]), modules["encoder"]
         self.null_embedding = _null_condition(folder).to(place.device, place.dtype)
         self.silence = _silence(folder).to(place.device, place.dtype)
-        _float32_time(self.decoder.module)
+        float32_time(self.decoder.module)
         if self.info.xl:
             _prepend_timbre_token(self.encoder.timbre_encoder)
         self._compiled = Compiled(self.decoder.module) if compiled else None  # after everything that changes modules
@@ -234,7 +234,7 @@ def _ones(states: torch.Tensor) -> torch.Tensor:
     return torch.ones(1, states.shape[0], dtype=torch.bool, device=states.device)
 
 
-def _float32_time(decoder: nn.Module) -> None:
+def float32_time(decoder: nn.Module) -> None:
     """t stays float32 up to the sinusoid; in bfloat16 1000·t would have steps of 4."""
 
     def forward(self: nn.Module, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
