@@ -1,75 +1,25 @@
 """The base classes a plugin author subclasses, one per kind.
 
-A plugin object is frozen once made: its options are dataclass fields declared with `option()`; attributes whose
-names start with an underscore are its own state.
+A plugin object is frozen once made: its options are dataclass fields declared with `option()`.
 """
 
-import sys
-from abc import ABC, ABCMeta, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from acestep_core.answers import Transcript, Value
-from acestep_core.errors import FatalError, UserError, raise_all
+from acestep_core.backend import Backend
+from acestep_core.errors import UserError
 from acestep_core.export_settings import Exported, ExportSettings
-from acestep_core.options import as_dict, check_values, option
+from acestep_core.plugin import Plugin
 
 if TYPE_CHECKING:
     from threading import Event
 
     from acestep_core.bench import Bench
     from acestep_core.data import Song
-    from acestep_core.parts import (
-        Decoder,
-        Demand,
-        GradientJob,
-        LayerGradients,
-        Saving,
-        TrainDemand,
-        TrainJob,
-        TrainWork,
-    )
-
-
-class _PluginMeta(ABCMeta):
-    """Checks and freezes the options of an object right after it was made."""
-
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        made = super().__call__(*args, **kwargs)
-        raise_all(check_values(made, cls.name or cls.__name__), f"'{cls.name or cls.__name__}'")
-        object.__setattr__(made, "_frozen", frozenset(f.name for f in fields(made)))
-        return made
-
-
-@dataclass_transform(kw_only_default=True, field_specifiers=(option, field))
-class Plugin(metaclass=_PluginMeta):
-    """What every kind shares: a name, options, and `close()` to let go of what it holds."""
-
-    name: ClassVar[str] = ""
-
-    def __init_subclass__(cls, **kwargs: Any):
-        super().__init_subclass__(**kwargs)
-        about = cls.__doc__ or getattr(sys.modules.get(cls.__module__), "__doc__", None)
-        dataclass(kw_only=True, eq=False, repr=False)(cls)
-        cls.__doc__ = about  # where there was none, dataclass() has put a signature that says nothing
-
-    def __setattr__(self, key: str, value: Any) -> None:
-        if key in getattr(self, "_frozen", ()):
-            raise AttributeError(f"option '{key}' of '{self.name}' is frozen; make a new object")
-        object.__setattr__(self, key, value)
-
-    def __repr__(self) -> str:
-        shown = ", ".join(f"{k}={v!r}" for k, v in self.options().items())
-        return f"{type(self).__name__}({shown})"
-
-    def options(self) -> dict[str, Any]:
-        """Option values as plain JSON types, secrets masked."""
-        return as_dict(self)
-
-    def close(self) -> None:
-        """Let go of files, processes and memory. Called at the end, may be called twice."""
+    from acestep_core.parts import Decoder
 
 
 class Transcriber(Plugin):
@@ -221,68 +171,6 @@ class Solver(Plugin):
         `noise()` draws fresh standard normal noise shaped like x. After step i (from 0) go on from `on_step(i, x)`:
         what is to be kept of a song is put back there, and previews and progress are made.
         """
-
-
-class Backend(Plugin):
-    """A library that runs the model's parts."""
-
-    parts: ClassVar[frozenset[str]] = frozenset()
-    """Which of text, codec, dit, lm, train it can do."""
-
-    several_processes: ClassVar[bool] = False
-    """Whether `train` shares a step between the processes of its job."""
-
-    def check(self) -> None:
-        """Raise `UserError` saying what is missing on this machine and the command that mends it."""
-
-    def settings(self) -> dict[str, Any]:
-        """The options as they are used on this machine, 'auto' and the like resolved: they stand in every record."""
-        return self.options()
-
-    def fits(self, size: int) -> bool:
-        """Whether parts of `size` bytes of weights and the work with them fit the device together."""
-        return True
-
-    def release(self) -> None:
-        """Hand back cached device memory after parts were dropped."""
-
-    def room(self) -> int | None:
-        """Bytes of memory that are free on the device now; None where it cannot be asked."""
-        return None
-
-    def demand(self, part: str, folder: Path, seconds: float, batch: int) -> "Demand":
-        """What a part needs to make that many clips of that length at once. Reads no weights, only what they are."""
-        raise UserError(f"The backend '{self.name}' does not know what memory it needs", "use --backend pt")
-
-    def savings(self, elsewhere: bool) -> "Iterable[Saving]":
-        """Ways to run, the ones that cost least first and those that need least last, for `models plan`.
-
-        Each holds all options that matter, those the user gave unchanged. `elsewhere`: the plan is for another GPU.
-        """
-        raise UserError(f"The backend '{self.name}' does not know how to save memory", "use --backend pt")
-
-    @abstractmethod
-    def load(self, part: str, folder: Path) -> Any:
-        """The part (see `acestep_core.parts`) read from the checkpoint folder. Raises `UserError`."""
-
-    def train(self, job: "TrainJob") -> Iterator[Any]:
-        """Run a training job, yielding a `Step` per optimizer step, the `Path` of each checkpoint, and dicts to log."""
-        raise UserError(f"The backend '{self.name}' cannot train", "use --backend pt")
-
-    def train_demand(self, folder: Path, work: "TrainWork") -> "TrainDemand | None":
-        """What a training of the DiT in `folder` takes at its peak; None where that is not known. Reads no weights."""
-        return None
-
-    def gradients(self, job: "GradientJob") -> "Mapping[str, LayerGradients]":
-        """How large the gradients of the linear layers in the decoder's blocks are, by original name.
-
-        No more than one layer's gradient need be held. Raises `UserError` where a gradient is not finite.
-        """
-        raise FatalError(f"The backend '{self.name}' cannot measure gradients", "use --backend pt")
-
-    def write_tiny(self, folder: Path, variant: str) -> int:
-        """Write a complete checkpoint with random weights ('turbo' or 'base'); its size in bytes."""
-        raise UserError(f"The backend '{self.name}' cannot make checkpoints", "use --backend pt")
 
 
 class Extension(Plugin):

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from diffusers.models.transformers.ace_step_transformer import AceStepMLP, AceStepTransformerBlock
+from diffusers.models.transformers.ace_step_transformer import AceStepTransformerBlock
 from torch import nn
 
 from acestep_plugins.backends.pt.norms import normed, overwriting
@@ -40,16 +40,6 @@ class Layer(AceStepTransformerBlock):
         )
         x = added(x, heard)
         return added(x, self.mlp(normed(self.mlp_norm, x, mlp_scale, mlp_shift)), mlp_gate)
-
-
-class Mlp(AceStepMLP):
-    """SwiGLU, as `Layer` is made of."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if not overwriting():
-            return super().forward(x)
-        gate = F.silu(self.gate_proj(x), inplace=True)
-        return self.down_proj(gate.mul_(self.up_proj(x)))
 
 
 class Patches(nn.Conv1d):

@@ -9,7 +9,8 @@ from diffusers import AceStepTransformer1DModel
 from diffusers.models.embeddings import get_1d_rotary_pos_embed
 
 from acestep_plugins.backends.pt.attention import CrossAttention, Keys, SelfAttention, Within, keys_of
-from acestep_plugins.backends.pt.layer import Layer, Mlp, Patches
+from acestep_plugins.backends.pt.layer import Layer, Patches
+from acestep_plugins.backends.pt.mlp import Mlp
 from acestep_plugins.backends.pt.norms import normed
 
 
