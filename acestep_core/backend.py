@@ -9,7 +9,8 @@ from acestep_core.errors import FatalError, UserError
 from acestep_core.plugin import Plugin
 
 if TYPE_CHECKING:
-    from acestep_core.parts import Demand, GradientJob, LayerGradients, Saving, TrainDemand, TrainJob, TrainWork
+    from acestep_core.jobs import GradientJob, LayerGradients, TrainDemand, TrainJob, TrainWork
+    from acestep_core.parts import Demand, Saving
 
 
 class Backend(Plugin):

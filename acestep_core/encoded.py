@@ -13,7 +13,7 @@ from typing import Any
 from acestep_core.data import MOST_REPEATS, Split
 from acestep_core.errors import UserError
 from acestep_core.files import text_id, write_json
-from acestep_core.parts import EncodedSong, Showing, SongSize
+from acestep_core.jobs import EncodedSong, Showing, SongSize
 from acestep_core.reference import tensors
 from acestep_core.showing import View, drawn, longest, measured
 from acestep_core.song_files import FORMAT, frames_of, read_song, tokens_of

@@ -17,9 +17,9 @@ from acestep_core.api import TimestepSampler
 from acestep_core.encoded import EncodedSet
 from acestep_core.errors import FatalError, OutOfMemory, UserError, raise_all
 from acestep_core.files import text_id, write_json
+from acestep_core.jobs import GradientJob, LayerGradients
 from acestep_core.model import Model
 from acestep_core.options import check_values, option
-from acestep_core.parts import GradientJob, LayerGradients
 from acestep_core.registry import Registry, registry
 from acestep_core.scores import LayerScore, Table, agreement, scores
 from acestep_core.seeds import derived_seed

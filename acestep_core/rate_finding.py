@@ -17,10 +17,10 @@ from acestep_core.encoded import EncodedSet
 from acestep_core.errors import Diverged, UserError, raise_all
 from acestep_core.files import write_json
 from acestep_core.found_rate import FORMAT, PICTURE, RESULT, SHAPING, FoundRate, made_of, origin, read_result, result
+from acestep_core.jobs import Step, TrainJob
 from acestep_core.model import Model
 from acestep_core.optimizers import OPTIMIZERS
 from acestep_core.options import check_values, option
-from acestep_core.parts import Step, TrainJob
 from acestep_core.plateau import Point, Rule, Verdict, judged
 from acestep_core.plots import check_picture, draw_rate
 from acestep_core.processes import local_rank

@@ -24,6 +24,7 @@ def run_record(
     songs = plan.songs
     return {
         "train": asdict(plan.settings),
+        "processes": {"count": plan.processes},
         "adapter": {"name": used[0].qualified, **plan.adapter.options()},
         "sampler": {"name": used[1].qualified, **plan.sampler.options()},
         "model": {"variant": model.info.variant, "hash": model.hashes["dit"]},

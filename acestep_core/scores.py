@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean, stdev
 
-from acestep_core.parts import LayerGradients
+from acestep_core.jobs import LayerGradients
 
 Table = Mapping[str, LayerGradients]
 """Of one song, by layer."""

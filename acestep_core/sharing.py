@@ -9,17 +9,17 @@ from acestep_core.api import Backend
 from acestep_core.errors import UserError
 from acestep_core.processes import Processes
 from acestep_core.run import SETTINGS, differing
-from acestep_core.train_settings import TrainSettings
+from acestep_core.train_plan import TrainPlan
 
 
-def check(processes: Processes, backend: Backend, settings: TrainSettings, shown: int) -> list[str]:
+def check(processes: Processes, backend: Backend, plan: TrainPlan) -> list[str]:
     """Raises `UserError` if the backend trains in one process only; notes on processes without work."""
     if processes.count == 1:
         return []
     if not backend.several_processes:
         problem = f"The backend '{backend.name}' trains in one process, and there are {processes.count}"
         raise UserError(problem, "start it without torchrun, or use --backend pt")
-    batches = math.ceil(shown / settings.batch_size)
+    batches = math.ceil(len(plan.songs.order) / plan.settings.batch_size)
     if batches >= processes.count:
         return []
     return [f"An epoch has {batches} batches, so {processes.count - batches} of {processes.count} processes do nothing"]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from acestep_core.parts import Showing
+from acestep_core.jobs import Showing
 from acestep_core.seeds import derived_seed
 
 _RANGE = 2.0**56  # of `derived_seed`

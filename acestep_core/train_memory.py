@@ -8,7 +8,8 @@ from typing import Any
 from acestep_core.api import Adapter, Backend
 from acestep_core.encoded import EncodedSet
 from acestep_core.errors import UserError
-from acestep_core.parts import FRAME_RATE_HZ, SongSize, TrainDemand, TrainWork
+from acestep_core.jobs import SongSize, TrainDemand, TrainWork
+from acestep_core.parts import FRAME_RATE_HZ
 from acestep_core.planning import RESERVE
 from acestep_core.train_settings import TrainSettings
 

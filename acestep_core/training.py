@@ -16,9 +16,9 @@ from acestep_core.deltas import write_deltas
 from acestep_core.encoded import EncodedSet
 from acestep_core.errors import UserError
 from acestep_core.hooks import STEPS
+from acestep_core.jobs import Audition, Step, TrainJob
 from acestep_core.model import Model
 from acestep_core.observers import Observers
-from acestep_core.parts import Audition, Step, TrainJob
 from acestep_core.processes import Processes, joined
 from acestep_core.registry import Registry, registry
 from acestep_core.run import FOUND, SETTINGS, Run
@@ -71,9 +71,8 @@ def train(
     """Train into the folder `out`; an unfinished run there with equal settings is gone on with, exactly.
 
     `options` holds tables for 'adapter' and 'sampler'. `stop` is asked after every step; a stop saves a checkpoint.
-    `on_forecast` hears what memory it will take, before anything loads.
-    With `extend` a run there, finished or not, is gone on with for more steps than it was planned for.
-    `preset` is what run.toml says of a preset that settings come from. An extension takes part after
+    With `extend` a run there, finished or not, is gone on with for more steps than it was planned for. `on_forecast`
+    hears what memory it will take, before anything loads. `preset` is what run.toml says of a preset that settings come from. An extension takes part after
     `registry().activate(name, options)`, or `activate` of `plugins` if given. Songs held out for validation are never
     trained on. With `samples`, clips by which it is heard are made into samples/ of the folder; they change nothing of
     what is learnt, and one that fails is told by `on_samples` alone. `processes` train together: those that `torchrun`
@@ -87,17 +86,16 @@ def train(
     named = {"adapter": adapter, "sampler": sampler, "options": options or {}, "plugins": plugins}
     with nullcontext(processes) if processes else joined() as together:
         plan = plan_train(encoded, model, settings=settings, processes=together.count, **named)
-        longer = together.first(lambda: _lengthened(run, plan.settings)) if extend else plan.settings
-        plan = replace(plan, settings=longer)
-        notes = check_model(encoded, model) + sharing.check(together, model.backend, longer, len(plan.songs.order))
+        if extend:
+            plan = replace(plan, settings=together.first(lambda: _lengthened(run, plan.settings)))
+        notes = check_model(encoded, model) + sharing.check(together, model.backend, plan)
         record = run_record(plan, model, encoded, {"adapters": adapter, "samplers": sampler}, plugins)
-        record |= {"preset": preset} if preset else {}
-        record |= {"processes": {"count": together.count}, "sample": samples.options()}
-        if longer.learning_rate == AUTO:
-            known = _rate_known(together, encoded, model, run.folder, longer, record, named | {"stop": stop})
+        record |= {"sample": samples.options()} | ({"preset": preset} if preset else {})
+        if plan.settings.learning_rate == AUTO:
+            known = _rate_known(together, encoded, model, run.folder, plan.settings, record, named | {"stop": stop})
             if known is None:
-                return TrainResult(run, 0, longer.steps, 0, True, None)
-            plan = replace(plan, settings=replace(longer, learning_rate=known["learning_rate"]))
+                return TrainResult(run, 0, plan.settings.steps, 0, True, None)
+            plan = replace(plan, settings=replace(plan.settings, learning_rate=known["learning_rate"]))
             record |= {"train": asdict(plan.settings), FOUND: known}
             notes.append(_told(known))
         resumed = _opened(run, record, extend, plan.sampler, together)
@@ -105,11 +103,9 @@ def train(
         observers = Observers(plugins.manager)
         with stop_on_signals() as signalled:
             auditions = Auditions(model, run, requests, samples, plan.settings, plugins, signalled, on_samples)
-            job = TrainJob(
-                run=run, resume_from=run.at(resumed) if resumed else None, dit=model.dit, notes=notes,
-                processes=together, stop=lambda: signalled() or (together.main and stop()), audition=auditions.due,
-                **_planned(plan, model, observers),
-            )  # fmt: skip
+            job = TrainJob(**_planned(plan, model, observers), run=run, resume_from=run.at(resumed) if resumed else None,
+                           notes=notes, processes=together, audition=auditions.due,
+                           stop=lambda: signalled() or (together.main and stop()))  # fmt: skip
             last = _driven(model, job, observers, auditions, resumed, on_start, on_step)
         finished = together.first(lambda: _finished(run, model, plugins))
     return TrainResult(run, last, plan.settings.steps, resumed, not finished, run.adapter if finished else None)
@@ -119,6 +115,7 @@ def _planned(plan: TrainPlan, model: Model, observers: Observers) -> dict[str, A
     """What a job says of its plan, and the steps of training that a plugin may replace."""
     return {
         "settings": plan.settings, "steps": plan.settings.steps, "adapter": plan.adapter, "sampler": plan.sampler,
+        "dit": model.dit,
         "facts": header_facts(model, plan.sampler, plan.songs, plan.settings),
         **shown(plan.songs, plan.held_out, plan.settings),
         **{hook.removeprefix("acestep_"): partial(observers.first, hook) for hook in STEPS},

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from acestep_core import load_backend
-from acestep_core.parts import EncodedSong, SongSize, TrainJob, TrainWork
+from acestep_core.jobs import EncodedSong, SongSize, TrainJob, TrainWork
 from acestep_core.registry import registry
 from acestep_core.run import Run
 from acestep_core.train_settings import TrainSettings, resolved

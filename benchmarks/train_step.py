@@ -30,7 +30,7 @@ import torch
 from step import CONDITION, CONFIG
 
 from acestep_core.encoded import EncodedSet, write_manifest
-from acestep_core.parts import Showing, TrainJob
+from acestep_core.jobs import Showing, TrainJob
 from acestep_core.registry import registry
 from acestep_core.song_files import song_file, write_song
 from acestep_core.train_settings import TrainSettings, resolved

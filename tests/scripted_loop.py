@@ -3,7 +3,7 @@
 from typing import Any
 
 from acestep_core.errors import Diverged
-from acestep_core.parts import Step
+from acestep_core.jobs import Step
 
 
 def rests(step: int, d0: float, plateau: float = 2e-3) -> tuple[float, float]:

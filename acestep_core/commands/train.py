@@ -26,8 +26,8 @@ from acestep_core.commands.runs import show
 from acestep_core.comparison import memory_of
 from acestep_core.console import clock, print_json, sparkline
 from acestep_core.hooks import STEPS
+from acestep_core.jobs import TrainJob
 from acestep_core.optimizers import check_optimizer
-from acestep_core.parts import TrainJob
 from acestep_core.processes import speaking_once
 from acestep_core.ranks import check_takes_ranks, load_ranks
 from acestep_core.registry import registry

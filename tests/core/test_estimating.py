@@ -5,7 +5,7 @@ import random
 import pytest
 
 from acestep_core.estimating import EstimateSettings, measurements
-from acestep_core.parts import LayerGradients
+from acestep_core.jobs import LayerGradients
 from acestep_core.scores import agreement, scores
 
 

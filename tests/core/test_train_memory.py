@@ -6,7 +6,7 @@ import pytest
 
 from acestep_core import Backend, UserError
 from acestep_core.api import Adapter
-from acestep_core.parts import SongSize, TrainDemand
+from acestep_core.jobs import SongSize, TrainDemand
 from acestep_core.planning import RESERVE
 from acestep_core.train_memory import Forecast, forecast, work_for
 from acestep_core.train_settings import TrainSettings

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from acestep_core import FatalError, UserError
-from acestep_core.parts import GradientJob
+from acestep_core.jobs import GradientJob
 from acestep_core.registry import registry
 from acestep_plugins.backends.pt import batches
 from acestep_plugins.backends.pt.gradients import gradients, squared_norms

@@ -9,7 +9,7 @@ import torch
 
 from acestep_core import Dataset, EncodeSettings, TrainSettings, UserError, encode, train
 from acestep_core.encoded import EncodedSet
-from acestep_core.parts import Showing
+from acestep_core.jobs import Showing
 from acestep_core.reference.store import padded
 
 FRAMES, TOKENS, WIDTH = 150, 769, 64

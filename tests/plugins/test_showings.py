@@ -9,7 +9,7 @@ from safetensors.numpy import load_file
 
 from acestep_core import Dataset, EncodeSettings, TrainSettings, UserError, encode, hookimpl, train
 from acestep_core.encoded import EncodedSet
-from acestep_core.parts import Showing
+from acestep_core.jobs import Showing
 from acestep_core.registry import Registry, registry
 from acestep_core.showing import drawn, measured
 

@@ -10,7 +10,7 @@ import torch
 
 from acestep_core import UserError
 from acestep_core.checkpoint import open_checkpoint
-from acestep_core.parts import SongSize, TrainWork
+from acestep_core.jobs import SongSize, TrainWork
 from acestep_core.registry import registry
 from acestep_core.train_settings import TrainSettings, resolved
 

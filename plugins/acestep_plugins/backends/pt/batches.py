@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from acestep_core.parts import EncodedSong, Showing, TrainJob
+from acestep_core.jobs import EncodedSong, Showing, TrainJob
 from acestep_core.seeds import derived_seed
 from acestep_plugins.backends.pt import rule
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from acestep_core import UserError
 from acestep_core.errors import FatalError, OutOfMemory
-from acestep_core.parts import GradientJob, LayerGradients
+from acestep_core.jobs import GradientJob, LayerGradients
 from acestep_plugins.backends.pt import batches, rule
 from acestep_plugins.backends.pt.checkpointing import checkpointing
 from acestep_plugins.backends.pt.quantised import is_quantised

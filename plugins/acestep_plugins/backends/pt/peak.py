@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from acestep_core.parts import TrainJob
+from acestep_core.jobs import TrainJob
 
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 

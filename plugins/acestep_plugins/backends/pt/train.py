@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from acestep_core.errors import Diverged, OutOfMemory
-from acestep_core.parts import Audition, Showing, Step, TrainJob
+from acestep_core.jobs import Audition, Showing, Step, TrainJob
 from acestep_core.rates import learning_rate
 from acestep_core.seeds import derived_seed
 from acestep_plugins.backends.pt import optimizers, rule, state

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from acestep_core.checkpoint import read_model
-from acestep_core.parts import CHANNELS, EncodedSong, SongSize, TrainDemand, TrainWork
+from acestep_core.jobs import EncodedSong, SongSize, TrainDemand, TrainWork
+from acestep_core.parts import CHANNELS
 from acestep_plugins.backends.pt import optimizers, rule
 from acestep_plugins.backends.pt.allocations import Allocations
 from acestep_plugins.backends.pt.batches import Batches, Item, predictions

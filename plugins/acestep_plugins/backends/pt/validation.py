@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from acestep_core.parts import EncodedSong
+from acestep_core.jobs import EncodedSong
 from acestep_core.processes import ALONE, Processes
 from acestep_plugins.backends.pt import batches, rule
 
