@@ -72,11 +72,11 @@ def train(
 
     `options` holds tables for 'adapter' and 'sampler'. `stop` is asked after every step; a stop saves a checkpoint.
     With `extend` a run there, finished or not, is gone on with for more steps than it was planned for. `on_forecast`
-    hears what memory it will take, before anything loads. `preset` is what run.toml says of a preset that settings come from. An extension takes part after
-    `registry().activate(name, options)`, or `activate` of `plugins` if given. Songs held out for validation are never
-    trained on. With `samples`, clips by which it is heard are made into samples/ of the folder; they change nothing of
-    what is learnt, and one that fails is told by `on_samples` alone. `processes` train together: those that `torchrun`
-    started, unless given. The first alone writes, and calls what it was given to call.
+    hears what memory it will take, before anything loads. `preset` is what run.toml says of a preset that settings
+    come from. An extension takes part after `registry().activate(name, options)`, or `activate` of `plugins`. Songs
+    held out for validation are never trained on. With `samples`, clips by which it is heard are made into samples/ of
+    the folder; they change nothing of what is learnt, and one that fails is told by `on_samples` alone. `processes`
+    train together: those that `torchrun` started, unless given. The first alone writes, and calls what it was given.
     Raises `UserError` for a finished or different run in `out`, and when the loss becomes NaN.
     """
     plugins, room = plugins or registry(), model.backend.room()
@@ -95,16 +95,14 @@ def train(
             known = _rate_known(together, encoded, model, run.folder, plan.settings, record, named | {"stop": stop})
             if known is None:
                 return TrainResult(run, 0, plan.settings.steps, 0, True, None)
-            plan = replace(plan, settings=replace(plan.settings, learning_rate=known["learning_rate"]))
-            record |= {"train": asdict(plan.settings), FOUND: known}
-            notes.append(_told(known))
+            plan, notes = _rated(plan, record, known), [*notes, _told(known)]
         resumed = _opened(run, record, extend, plan.sampler, together)
         together.first(lambda: _forecast(plan, model, room, run, resumed, on_forecast))
         observers = Observers(plugins.manager)
         with stop_on_signals() as signalled:
             auditions = Auditions(model, run, requests, samples, plan.settings, plugins, signalled, on_samples)
-            job = TrainJob(**_planned(plan, model, observers), run=run, resume_from=run.at(resumed) if resumed else None,
-                           notes=notes, processes=together, audition=auditions.due,
+            job = TrainJob(**_planned(plan, model, observers), run=run, notes=notes, processes=together,
+                           resume_from=run.at(resumed) if resumed else None, audition=auditions.due,
                            stop=lambda: signalled() or (together.main and stop()))  # fmt: skip
             last = _driven(model, job, observers, auditions, resumed, on_start, on_step)
         finished = together.first(lambda: _finished(run, model, plugins))
@@ -150,6 +148,13 @@ def _rate_known(
 
     alone = processes.count == 1
     return processes.first(lambda: rate_for(encoded, model, out, settings, record, may_search=alone, **rest))
+
+
+def _rated(plan: TrainPlan, record: dict[str, Any], known: Mapping[str, Any]) -> TrainPlan:
+    """The plan with the rate that was found, which the record tells."""
+    plan = replace(plan, settings=replace(plan.settings, learning_rate=known["learning_rate"]))
+    record |= {"train": asdict(plan.settings), FOUND: known}
+    return plan
 
 
 def _told(known: Mapping[str, Any]) -> str:

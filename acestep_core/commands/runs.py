@@ -56,7 +56,7 @@ def show_command(folder: Path, as_json: bool) -> None:
     ratio = facts.deltas.ratio if facts.deltas else None
     apart = {s.number: s.difference_db for s in facts.last_samples}
     if as_json:
-        print_json({**_as_json(facts.run), "change": ratio, "samples_db": apart, "memory": facts.memory,
+        print_json({**_as_json(facts.run), "change": ratio, "samples_db": apart,
                     "findings": [asdict(f) for f in found]})  # fmt: skip
         return
     rows = [[what, _number(value)] for what, value in _rows([facts.run]) if value is not None]

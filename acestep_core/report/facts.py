@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from acestep_core.comparison import RunFacts, by_t, read_run
+from acestep_core.comparison import RunFacts, by_t, memory_of, read_run
 from acestep_core.deltas import Deltas, read_deltas
 from acestep_core.errors import UserError
 from acestep_core.options import options_of
@@ -72,11 +72,12 @@ class Facts:
 
     @property
     def memory(self) -> Mapping[str, Any]:
-        """Whatever records say of memory, the last word of each."""
-        told: dict[str, Any] = {}
-        for record in self.of("memory"):
-            told |= {k: v for k, v in record.items() if k not in ("event", "step", "time")}
-        return told
+        """What was forecast to be held at the peak, by kind, and what was taken."""
+        demand = next((r["demand"] for r in reversed(self.of("forecast")) if r.get("demand")), {})
+        told = {f"forecast: {k}": v for k, v in demand.items() if k not in ("moment", "trainable")}
+        memory = memory_of(self.records)
+        taken = {} if memory.measured is None else {f"taken, by the {memory.counted}": memory.measured}
+        return told | taken
 
     @property
     def trainable(self) -> int | None:

@@ -137,7 +137,7 @@ def test_a_preset_of_ones_own_is_imported_used_and_removed(write, person):
         ("[train]\nsteps = 3\n[data]\nencoded = 'e'\n", "data.encoded says what to train on or where to, not how"),
         ("[train]\nsteps = 3\n[save]\nout = 'e'\n", "save.out says what to train on"),
         ("# nothing\n", "says no setting"),
-        ("[sample]\nevery = 3\n", "nothing is generated while training"),
+        ("[sample]\nevery = 3\n", "sample.every says what to train on or where to"),
     ],
 )
 def test_what_is_no_preset_is_told_and_not_kept(write, person, text, said):

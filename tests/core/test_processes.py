@@ -1,5 +1,7 @@
 """What processes do together, without starting any: shares of work, what they must have in common, who is alone."""
 
+from types import SimpleNamespace
+
 import pytest
 from pretended_processes import Pretended
 
@@ -72,17 +74,20 @@ def test_an_epoch_has_fewer_steps_the_more_processes_share_it():
     assert [planned_steps(17, settings, count) for count in (1, 2, 3, 8)] == [15, 9, 6, 3]
 
 
+def planned(shown, **settings):
+    return SimpleNamespace(songs=SimpleNamespace(order=range(shown)), settings=TrainSettings(**settings))
+
+
 def test_a_backend_that_trains_in_one_process_is_refused():
-    settings = TrainSettings()
-    assert check(ALONE, Single(), settings, shown=1) == []
+    assert check(ALONE, Single(), planned(shown=1)) == []
     with pytest.raises(UserError, match="trains in one process, and there are 2"):
-        check(Pretended(2), Single(), settings, shown=5)
+        check(Pretended(2), Single(), planned(shown=5))
 
 
 def test_processes_without_any_batch_are_told():
     backend = Several()
-    assert check(Pretended(4), backend, TrainSettings(batch_size=2), shown=8) == []
-    (note,) = check(Pretended(4), backend, TrainSettings(batch_size=2), shown=5)
+    assert check(Pretended(4), backend, planned(shown=8, batch_size=2)) == []
+    (note,) = check(Pretended(4), backend, planned(shown=5, batch_size=2))
     assert note == "An epoch has 3 batches, so 1 of 4 processes do nothing"
 
 

@@ -56,7 +56,8 @@ def run(tmp_path):
     folder = write_run(tmp_path / "run", loss=lambda step, t: 2 - 0.02 * step + t)
     for step, loss in ((0, 1.0), (10, 0.8), (20, 0.9)):
         Run(folder).log({"event": "validation", "step": step, "loss": loss})
-    Run(folder).log({"event": "memory", "step": 20, "predicted_peak": 3_400_000_000, "device_name": "cpu"})
+    Run(folder).log({"event": "forecast", "step": 0, "demand": {"weights": 2_100_000_000, "peak": 3_000_000_000}})
+    Run(folder).log({"event": "memory", "step": 20, "peak": 3_400_000_000, "counted": "process"})
     write_samples(folder, {1: {0: None, 10: 1.5, 20: 2.5}, 2: {0: None, 20: 3.5}})
     write_changes(folder, LAYERS)
     return folder
@@ -103,7 +104,10 @@ def test_no_text_of_a_song_a_setting_or_a_name_becomes_code(tmp_path):
                        data={"songs": [EVIL], "held_out": []})  # fmt: skip
     write_samples(folder, {1: {0: None, 20: 0.1}}, caption=EVIL, lyrics=EVIL, bpm=EVIL, keyscale=EVIL)
     write_changes(folder, {EVIL: (1.0, 0.1), f"layers.0.{EVIL}": (1.0, 0.1), "layers.1.x": (1.0, 0.2)})
-    for record in ({"event": "samples", "step": 0, "problems": [EVIL]}, {"event": "memory", "step": 1, EVIL: EVIL}):
+    for record in (
+        {"event": "samples", "step": 0, "problems": [EVIL]},
+        {"event": "memory", "step": 1, "peak": 1, "counted": EVIL},
+    ):
         Run(folder).log(record)
     text, _ = made(folder)
     parsed = Parsed(text)
@@ -180,7 +184,7 @@ def test_layers_are_sorted_by_their_change(run):
 
 def test_memory_is_told_as_the_records_say_it(run):
     text = made(run)[0]
-    assert "predicted peak" in text and "3.40 GB" in text and "<td>cpu</td>" in text
+    assert "forecast: peak" in text and "3.00 GB" in text and "taken, by the process" in text and "3.40 GB" in text
 
 
 @pytest.mark.parametrize("steps", [0, 1])

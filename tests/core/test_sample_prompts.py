@@ -10,7 +10,7 @@ from acestep_core.encoded import EncodedSet
 from acestep_core.prompts import caption_text, lyric_text, metas_text, read_texts
 from acestep_core.samples.prompts import sample_requests
 from acestep_core.samples.settings import SampleSettings
-from acestep_core.song_files import write_song
+from acestep_core.song_files import song_bytes
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def songs(tmp_path):
         texts = json.dumps({"condition.0": [caption_text(caption, metas_text(80 + n, "4", "", 30)),
                                             lyric_text(words or "[Instrumental]", "en")]})  # fmt: skip
         arrays = np.zeros((4, 64), np.float32), {"condition.0": np.zeros((2, 8), np.float32)}
-        write_song(tmp_path / f"{n}.safetensors", *arrays, {"texts": texts})
+        (tmp_path / f"{n}.safetensors").write_bytes(song_bytes(*arrays, {"texts": texts}))
         entries.append({"file": f"{n}.safetensors", "caption": caption, "split": "validation" if n == 3 else "train"})
     return EncodedSet(tmp_path, {"songs": entries})
 

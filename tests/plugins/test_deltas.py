@@ -20,8 +20,8 @@ def run(encoded, tmp_path_factory):
 
 
 def test_the_change_is_that_of_a_merged_model(run, tiny, encoded, cli, tmp_path):
-    assert cli("adapters", "convert", run.adapter, "--to", "merged", "--model", tiny, "--out", tmp_path / "m").code == 0
-    folders = (encoded.model.info.folder, tmp_path / "m")
+    assert cli("export", run.adapter, "--to", "merged", "--model", tiny, "--out", tmp_path / "m").code == 0
+    folders = (encoded.model.info.folder, tmp_path / "m" / encoded.model.info.folder.name)
     weights = [load_file(next(f.glob("*.safetensors"))) for f in folders]
     told = read_deltas(run)
     squares = [0.0, 0.0]

@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import io
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,7 @@ def test_tensorboard_shows_no_step_twice_after_a_kill(run, kept):
     killed._writer.flush()
     if kept:
         run.checkpoint(kept, lambda folder: None, 0)
+    time.sleep(1)  # files of one second have no order that TensorBoard could read
     tell(TensorBoard(histogram_every=1), run, range(kept + 1, 7))
     killed.close()
     assert list(scalars(run, "train/loss")) == [1, 2, 3, 4, 5, 6]

@@ -43,7 +43,11 @@ def record(path: Path) -> dict:
 
 def steps_of(run: Path) -> list[dict]:
     lines = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
-    return [{k: v for k, v in r.items() if k != "time"} for r in lines if r["event"] != "samples"]
+    return [
+        {k: v for k, v in r.items() if k != "time"}
+        for r in lines
+        if r["event"] not in ("samples", "memory", "forecast")
+    ]
 
 
 @pytest.mark.parametrize("adapter", KINDS)

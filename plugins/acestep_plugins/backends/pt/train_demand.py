@@ -12,6 +12,7 @@ import torch
 from acestep_core.checkpoint import read_model
 from acestep_core.jobs import EncodedSong, SongSize, TrainDemand, TrainWork
 from acestep_core.parts import CHANNELS
+from acestep_core.processes import ALONE
 from acestep_plugins.backends.pt import optimizers, rule
 from acestep_plugins.backends.pt.allocations import Allocations
 from acestep_plugins.backends.pt.batches import Batches, Item, predictions
@@ -144,7 +145,8 @@ class _Rehearsal:
 def largest_batch(work: TrainWork) -> list[SongSize]:
     """The batch of the first epochs that takes most, as the training itself puts them together."""
     frames = [song.frames for song in work.shown]
-    job = SimpleNamespace(settings=work.settings, order=range(len(frames)), frames=lambda s: frames[s.song])
+    job = SimpleNamespace(settings=work.settings, order=range(len(frames)), frames=lambda s: frames[s.song],
+                          processes=ALONE)  # fmt: skip
     batches = Batches(job)
     last = min(batches.steps_per_epoch * _EPOCHS, work.settings.steps)
     found = [batch for step in range(1, last + 1) for batch in batches.of_step(step)]
