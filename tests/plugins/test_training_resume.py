@@ -1,6 +1,7 @@
 """Going on with a run: the same bytes as without a stop, after a kill, a crash or for more steps than were planned."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from safetensors.torch import load_file
 
 from acestep_core import Registry, TrainSettings, UserError, hookimpl, train
 from acestep_core.encoded import EncodedSet
+from acestep_core.errors import OutOfMemory
 from acestep_core.registry import registry
 from acestep_core.run import Run
 
@@ -91,9 +93,11 @@ def test_a_crash_saves_the_last_whole_step_and_the_run_goes_on_to_the_same_weigh
     assert resumed.resumed_from == 3 and weights(resumed.adapter) == weights(whole.adapter)
 
 
-def test_short_memory_is_told_with_a_remedy_after_the_last_step_was_saved(learn, tmp_path):
-    with pytest.raises(UserError, match="no memory for step 3") as caught:
-        learn(hook=Fails(at=3, error=torch.OutOfMemoryError))
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, MemoryError, partial(OutOfMemory, hint="make it shorter")])
+def test_short_memory_is_told_with_a_remedy_after_the_last_step_was_saved(learn, tmp_path, error):
+    """Whoever notices it: the device, the machine, or a part that knows nothing of training."""
+    with pytest.raises(OutOfMemory, match="not enough memory for step 3") as caught:
+        learn(hook=Fails(at=3, error=error))
     assert "--gradient-checkpointing 1" in caught.value.hint
     assert [step for step, _ in Run(tmp_path / "run").checkpoints()] == [2]
 

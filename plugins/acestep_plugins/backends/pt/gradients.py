@@ -10,10 +10,11 @@ import torch
 from torch import nn
 
 from acestep_core import UserError
-from acestep_core.errors import FatalError, OutOfMemory
+from acestep_core.errors import FatalError
 from acestep_core.jobs import GradientJob, LayerGradients
 from acestep_plugins.backends.pt import batches, rule
 from acestep_plugins.backends.pt.checkpointing import checkpointing
+from acestep_plugins.backends.pt.memory import shortage_in_training
 from acestep_plugins.backends.pt.quantised import is_quantised
 from acestep_plugins.backends.pt.train import LOSS_SCALE
 
@@ -59,14 +60,12 @@ def squared_norms(weights: Mapping[str, nn.Parameter]) -> Iterator[dict[str, tor
 
 def _backward(job: GradientJob, t: float, seed: int) -> None:
     """Of the training loss, times `LOSS_SCALE`."""
-    try:
+    less = "give --gradient-checkpointing 1, or encode shorter songs"
+    with shortage_in_training(lambda: f"the gradients of {job.song.name}", less):
         item = batches.fixed(job.dit, job.song, t, seed)
         (prediction,) = batches.predictions(job.dit, [item])
         loss = rule.mse(prediction, item.target, t, job.song)
         (loss * _scale(job)).backward()
-    except torch.OutOfMemoryError as e:
-        less = "give --gradient-checkpointing 1, or encode shorter songs"
-        raise OutOfMemory(f"The device has no memory for the gradients of {job.song.name}", less) from e
 
 
 def _finite(job: GradientJob, t: float, squares: Mapping[str, torch.Tensor]) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """Tells shortage of memory, which every device words differently, in one way."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -23,6 +23,18 @@ def shortage(what: str, hint: str) -> Iterator[None]:
     else:
         return
     raise short  # outside of the handler: the traceback of the first would keep its tensors alive
+
+
+@contextmanager
+def shortage_in_training(what: Callable[[], str], hint: str) -> Iterator[None]:
+    """`shortage`, where a part's own words about it would send the user the wrong way."""
+    try:
+        yield
+    except (OutOfMemory, RuntimeError, MemoryError) as e:
+        told = isinstance(e, OutOfMemory)
+        if (told and e.hint == hint) or not (told or is_shortage(e)):
+            raise
+        raise OutOfMemory(f"There is not enough memory for {what()}", hint) from e
 
 
 def is_shortage(error: BaseException) -> bool:

@@ -4,13 +4,13 @@ import math
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from acestep_core.errors import Diverged, OutOfMemory
+from acestep_core.errors import Diverged
 from acestep_core.jobs import Audition, Showing, Step, TrainJob
 from acestep_core.rates import learning_rate
 from acestep_core.seeds import derived_seed
@@ -19,6 +19,7 @@ from acestep_plugins.backends.pt.batches import Batches, drawn, predictions
 from acestep_plugins.backends.pt.checkpointing import checkpointing
 from acestep_plugins.backends.pt.ema import Average, looked_at
 from acestep_plugins.backends.pt.exchange import Exchange
+from acestep_plugins.backends.pt.memory import shortage_in_training
 from acestep_plugins.backends.pt.validation import grid_loss, validation
 
 # float16 gradients of a mean over thousands of frames underflow; bfloat16 and float32 need no scaling.
@@ -53,13 +54,9 @@ def _saved_at_last(loop: "_Loop") -> Iterator[Any]:
         raise
 
 
-@contextmanager
-def _shortage_told(loop: "_Loop") -> Iterator[None]:
-    try:
-        yield
-    except torch.OutOfMemoryError as e:
-        less = "give --gradient-checkpointing 1, or a smaller --batch-size with more --accumulation"
-        raise OutOfMemory(f"The device has no memory for step {loop.step + 1} of the training", less) from e
+def _shortage_told(loop: "_Loop") -> AbstractContextManager[None]:
+    less = "give --gradient-checkpointing 1, or a smaller --batch-size with more --accumulation"
+    return shortage_in_training(lambda: f"step {loop.step + 1} of the training", less)
 
 
 class _Loop:
