@@ -42,6 +42,8 @@ COMMANDS = {
     "plugins": ("plugins", "List, show and check plugins, and begin one."),
     "demo": ("demo", "The whole way on the bundled songs: scan, encode, train, generate."),
 }
+# tables of the settings file that several commands read -> their keys
+SHARED = {"backend": ("lm",)}
 
 
 class LazyGroup(click.Group):
@@ -122,11 +124,14 @@ def _check_config(ctx: click.Context) -> None:
 
     if not ctx.obj:
         return
-    places = {*COMMANDS, *KINDS}
+    places = {*COMMANDS, *KINDS, *SHARED}
     if not places.issuperset(ctx.obj):
         places |= {name.partition("@")[0] for name in ctx.command.list_commands(ctx)}
     wrong = [UserError(f"Nothing reads '{k}'", nearest(k, places)) for k in ctx.obj if k not in places]
     wrong += [UserError(f"'{k}' is no table", f"write [{k}]") for k in places & set(ctx.obj) - set(ctx.default_map)]
+    for shared in SHARED.keys() & ctx.default_map.keys():
+        known, given = SHARED[shared], ctx.default_map[shared]
+        wrong += [UserError(f"[{shared}] has no key '{k}'", nearest(k, known)) for k in given if k not in known]
     name = ctx.invoked_subcommand
     if ctx.default_map.get(name):
         command, table = ctx.command.get_command(ctx, name), ctx.default_map[name]

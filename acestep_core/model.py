@@ -103,7 +103,8 @@ class Model:
             self._hear(self._loaded.pop(name, None))
         if "dit" not in self._loaded:
             self.adapters.forget()
-        self.backend.release()
+        for backend in {self.backend, self.lm_backend}:
+            backend.release()
 
     def _tried(self, name: str, work: Callable[[], T]) -> T:
         try:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from ray_cluster import cluster
+from vllm_server import FirstInterface, Server, listening, stand_in
 
 from acestep_core.api import KINDS
 from acestep_core.local import Local
@@ -21,7 +22,9 @@ from acestep_plugins.adapters.oft import Oft
 from acestep_plugins.annotators.csv import Csv
 from acestep_plugins.annotators.lm import LanguageModel
 from acestep_plugins.annotators.tempo_key import TempoKey
+from acestep_plugins.backends.mlx import Mlx
 from acestep_plugins.backends.pt import PyTorch
+from acestep_plugins.backends.vllm import Vllm
 from acestep_plugins.executors.ray import Ray
 from acestep_plugins.extensions.progress import Progress
 from acestep_plugins.extensions.tensorboard import TensorBoard
@@ -190,6 +193,32 @@ class TestRay(contracts.ExecutorContract):
     @pytest.fixture
     def made(self, address):
         yield Ray(address=address)
+
+
+class TestMlx(contracts.BackendContract):
+    plugin = Mlx
+    options = {"device": "cpu"}
+
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def installed(cls):
+        pytest.importorskip("mlx_lm", reason="the extra 'mlx' is not installed")
+
+
+class TestVllm(contracts.BackendContract):
+    plugin = Vllm
+
+    @pytest.fixture
+    def made(self, checkpoint, monkeypatch):
+        stand_in(monkeypatch)
+        from acestep_plugins.backends.vllm.v1 import GrammarProcessor
+
+        folder = checkpoint.part("lm")
+        lm = PyTorch(device="cpu").load("lm", folder)
+        with listening(Server(lm, FirstInterface(GrammarProcessor, folder))) as url:
+            made = Vllm(base_url=url)
+            yield made
+            made.close()
 
 
 class TestProgress(contracts.ExtensionContract):

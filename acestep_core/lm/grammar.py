@@ -6,6 +6,7 @@ a line end may go on with a caption or begin the next field. All of them togethe
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 MARK, CODE = "mark", "code"
@@ -74,10 +75,18 @@ class OneOf(Part):
         if not isinstance(symbol, int):
             return None
         longer = place + bytes([symbol])
-        return longer if any(c.encode().startswith(longer) for c in self.choices) else None
+        return longer if longer in self._begun else None
 
     def may_end(self, place: bytes, stage: Stage) -> bool:
-        return place.decode(errors="replace") in self.choices
+        return place in self._whole
+
+    @cached_property
+    def _whole(self) -> frozenset[bytes]:
+        return frozenset(c.encode() for c in self.choices)
+
+    @cached_property
+    def _begun(self) -> frozenset[bytes]:
+        return frozenset(w[:n] for w in self._whole for n in range(1, len(w) + 1))
 
 
 @dataclass(frozen=True)

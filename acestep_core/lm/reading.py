@@ -38,6 +38,8 @@ class Reader:
         self._allowed: dict[tuple[Positions, Stage], Allowed] = {}
         self._after: dict[tuple[Positions, Stage, int], Positions] = {}
         self._tables: dict[tuple[int | None, Stage], _Table] = {}
+        self._done: dict[tuple[Positions, Stage], bool] = {}
+        self._counting: dict[Positions, int | None] = {}
         self._marks = {token: (MARK, name) for name, token in vocabulary.marks.items()}
 
     def start(self) -> State:
@@ -51,8 +53,7 @@ class Reader:
         return state
 
     def after(self, state: State, token: int) -> State:
-        part = self.grammar.counting(state.positions)
-        stage = self.grammar.stage(part, state.count)
+        part, stage = self._place(state)
         key = (state.positions, stage, token)
         if key not in self._after:
             self._after[key] = self._read(state.positions, token, part, stage)
@@ -64,8 +65,7 @@ class Reader:
 
     def allowed(self, state: State) -> Allowed:
         """Raises `UserError` where no token of this vocabulary can go on."""
-        part = self.grammar.counting(state.positions)
-        stage = self.grammar.stage(part, state.count)
+        part, stage = self._place(state)
         key = (state.positions, stage)
         if key not in self._allowed:
             self._allowed[key] = self._find(state.positions, part, stage)
@@ -73,20 +73,30 @@ class Reader:
 
     def done(self, state: State) -> bool:
         """Whether all that the grammar asks for is said, and nothing more can be."""
-        part = self.grammar.counting(state.positions)
-        return self.grammar.done(state.positions, part, self.grammar.stage(part, state.count))
+        part, stage = self._place(state)
+        key = (state.positions, stage)
+        if key not in self._done:
+            self._done[key] = self.grammar.done(state.positions, part, stage)
+        return self._done[key]
+
+    def _place(self, state: State) -> tuple[int | None, Stage]:
+        """The part that counts its tokens here, and how far it is."""
+        if state.positions not in self._counting:
+            self._counting[state.positions] = self.grammar.counting(state.positions)
+        part = self._counting[state.positions]
+        return part, self.grammar.stage(part, state.count)
 
     def _read(self, positions: Positions, token: int, part: int | None, stage: Stage) -> Positions:
-        for symbol in self._symbols(token):
-            positions = self.grammar.after(positions, symbol, part, stage)
-        return positions
+        text = self.vocabulary.texts[token]
+        if text and token not in self._marks and token not in self.vocabulary.code_of:
+            return self._table(part, stage).read(positions, text)
+        symbol: Symbol = (CODE, "") if token in self.vocabulary.code_of else self._marks.get(token, (MARK, ""))
+        return self.grammar.after(positions, symbol, part, stage)
 
-    def _symbols(self, token: int) -> Iterable[Symbol]:
-        if token in self._marks:
-            return (self._marks[token],)
-        if token in self.vocabulary.code_of:
-            return ((CODE, ""),)
-        return self.vocabulary.texts[token] or ((MARK, ""),)
+    def _table(self, part: int | None, stage: Stage) -> "_Table":
+        if (part, stage) not in self._tables:
+            self._tables[part, stage] = _Table(self.grammar, part, stage)
+        return self._tables[part, stage]
 
     def _find(self, positions: Positions, part: int | None, stage: Stage) -> Allowed:
         import numpy as np
@@ -108,7 +118,7 @@ class Reader:
         """Ids of the tokens of text whose every byte can come: all of them are led through the automaton at once."""
         import numpy as np
 
-        table = self._tables.setdefault((part, stage), _Table(self.grammar, part, stage))
+        table = self._table(part, stage)
         start = table.index(positions)
         firsts = [ids for byte, ids in enumerate(self.vocabulary.by_first_byte) if len(ids) and table.to(start, byte)]
         ids = np.concatenate(firsts) if firsts else np.zeros(0, dtype=np.int64)
@@ -144,6 +154,15 @@ class _Table:
             if len(self._positions) > len(self._next):
                 self._next = np.concatenate([self._next, np.full_like(self._next, _UNKNOWN)])
         return self._numbers[positions]
+
+    def read(self, positions: Positions, text: bytes) -> Positions:
+        """Where one is after all bytes of a text; empty where one of them cannot come."""
+        state = self.index(positions)
+        for byte in text:
+            state = self._step(state, byte)
+            if state == _DEAD:
+                return frozenset()
+        return self._positions[state]
 
     def to(self, state: int, byte: int) -> bool:
         return self._step(state, byte) != _DEAD

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Protocol
 
+from acestep_core.errors import UserError
 from acestep_core.lm.answers import read
 from acestep_core.lm.decoding import Speech, texts
 from acestep_core.lm.grammar import Free, Grammar, Text
@@ -52,9 +53,18 @@ def ask(
 ) -> list[Answer]:
     """An answer for each; those are as they would be alone. Guidance leads audio codes only."""
     settings = settings.checked()
+    if any(isinstance(a.request, Codes) for a in asked):
+        check_guidance(lm, settings)
     speeches = [_speech(lm.tokenizer, a, settings) for a in asked]
     said = lm.say(speeches, on_token=on_token, stop=stop)
     return [_answer(a.request, speech, tokens) for a, speech, tokens in zip(asked, speeches, said, strict=True)]
+
+
+def check_guidance(lm: LmPart, settings: LmSettings) -> None:
+    """Raise `UserError` where audio codes are to be led and what runs the model cannot; its `guides` is False then."""
+    if settings.cfg != 1 and not getattr(lm, "guides", True):
+        problem = f"What runs the language model cannot guide audio codes, and the guidance is {settings.cfg:g}"
+        raise UserError(problem, "give --lm-cfg 1, or another --lm-backend")
 
 
 @lru_cache(maxsize=16)

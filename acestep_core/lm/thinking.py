@@ -11,7 +11,7 @@ from typing import Any
 from acestep_core.codes import write_codes
 from acestep_core.errors import UserError, raise_all
 from acestep_core.lm.requests import CODE_RATE_HZ, LONGEST_S, SHORTEST_S, Answer, Codes, Known, LmSettings, Metas, Plan
-from acestep_core.lm.speaking import Asked, LmPart, ask
+from acestep_core.lm.speaking import Asked, LmPart, ask, check_guidance
 from acestep_core.options import option
 from acestep_core.request import GenerateRequest
 from acestep_core.tasks import Text2Music
@@ -71,6 +71,8 @@ def think(
     """
     thinking = thinking.resolved()
     raise_all([p for r in requests for p in _problems(r, thinking)], "The request")
+    if thinking.think:
+        check_guidance(lm, settings)
     seeded = [r if r.seed is not None else replace(r, seed=secrets.randbits(32)) for r in requests]
     plans = [_plan(r, thinking) for r in seeded]
     asked = [Asked(p, r.seed) for p, r in zip(plans, seeded, strict=True)]

@@ -7,6 +7,8 @@ import pytest
 
 from acestep_core import UserError, prompts
 from acestep_core.checkpoint import Checkpoint, open_checkpoint
+from acestep_core.lm.requests import Codes, LmSettings, Metas, Plan
+from acestep_core.lm.speaking import Asked, ask
 from acestep_core.parts import CHANNELS, HOP, Look
 from acestep_core.registry import registry
 from acestep_core.testing.contracts.base import PluginContract, refuses
@@ -147,6 +149,27 @@ class BackendContract(PluginContract):
         names = set(dit.decoder.linears())
         wanted = {f"layers.0.{a}_attn.{p}_proj" for a in ("self", "cross") for p in "qkvo"}
         assert wanted | {"layers.0.mlp.gate_proj", "layers.0.mlp.up_proj", "layers.0.mlp.down_proj"} <= names
+
+    def test_the_language_model_keeps_to_its_grammar(self, part: Any) -> None:
+        """Exactly as many codes as asked for, drawn by the seed, and each request as it would be alone."""
+        lm = part("lm")
+        plan = Plan("bells", "la", Metas(bpm=90), skip=frozenset({"genres", "caption"}))
+        asked = [Asked(Codes("bells", "la", Metas(duration_s=10), count=n), seed) for n, seed in ((12, 1), (9, 2))]
+        asked.append(Asked(plan, 3))
+        settings = LmSettings(cfg=1)
+        said = ask(lm, asked, settings)
+        assert [len(a.codes) for a in said] == [12, 9, 0] and all(0 <= c < 64_000 for a in said for c in a.codes)
+        assert said[2].metas.bpm == 90 and said[2].metas.keyscale and not said[2].metas.problems()
+        assert said == [ask(lm, [one], settings)[0] for one in asked]
+        assert ask(lm, [Asked(asked[0].request, 7)], settings)[0].codes != said[0].codes
+
+    def test_the_language_model_guides_or_says_that_it_cannot(self, part: Any) -> None:
+        lm = part("lm")
+        asked = [Asked(Codes("bells", "la", Metas(duration_s=10), count=12), 1)]
+        if getattr(lm, "guides", True):
+            assert ask(lm, asked, LmSettings(cfg=3))[0].codes != ask(lm, asked, LmSettings(cfg=1))[0].codes
+        else:
+            refuses(lambda: ask(lm, asked, LmSettings(cfg=3)))
 
 
 def _native(latents: Any) -> Any:
