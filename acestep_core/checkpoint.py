@@ -158,9 +158,7 @@ def language_model(root: Path, name: str | None = None) -> Path:
 
     Raises `UserError` if there is none, or several and none is named.
     """
-    if not root.is_dir():
-        raise UserError(f"There is no folder {root}", "give the folder that holds acestep-5Hz-lm-*/")
-    folders = [p for p in (root, *sorted(root.iterdir())) if p.is_dir() and _is_language_model(p)]
+    folders = language_models(root)
     chosen = [p for p in folders if name is None or p.name == name or p.name == f"{LM_PREFIX}{name}"]
     if len(chosen) == 1:
         return chosen[0]
@@ -170,6 +168,13 @@ def language_model(root: Path, name: str | None = None) -> Path:
     asked = f"none is '{name}'" if name else "say which one"
     names = ", ".join(p.name.removeprefix(LM_PREFIX) for p in folders)
     raise UserError(f"{root} holds {len(folders)} language models and {asked}", f"use --lm with one of {names}")
+
+
+def language_models(root: Path) -> list[Path]:
+    """Every 5 Hz language model in `root`, which may be one itself."""
+    if not root.is_dir():
+        raise UserError(f"There is no folder {root}", "give the folder that holds acestep-5Hz-lm-*/")
+    return [p for p in (root, *sorted(root.iterdir())) if p.is_dir() and _is_language_model(p)]
 
 
 def read_model(folder: Path) -> ModelInfo:

@@ -36,6 +36,7 @@ COMMANDS = {
     "codes": ("codes", "Turn audio into the model's codes, and codes into audio."),
     "plot": ("plot", "Draw the waveform and the spectrogram of audio files."),
     "models": ("models", "List, show, download and make checkpoint folders."),
+    "doctor": ("machine", "Find what is wrong with this machine, and what it is good for."),
     "runs": ("runs", "List trainings, show what is wrong with one, and compare them."),
     "report": ("report", "Make a page of a training: curves, samples to listen to, what is wrong with it."),
     "samplers": ("samplers", "Draw timestep samplers: their density and schedule."),

@@ -61,3 +61,24 @@ def _write(path: Path, config: dict, shapes: dict[str, tuple[int, ...]]) -> None
     with path.open("wb") as f:
         f.write(struct.pack("<Q", len(start)) + start)
         f.truncate(8 + len(start) + at)
+
+
+LMS = {
+    "0.6B": {"hidden_size": 1024, "intermediate_size": 3072, "num_hidden_layers": 28, "num_attention_heads": 16},
+    "1.7B": {"hidden_size": 2048, "intermediate_size": 6144, "num_hidden_layers": 28, "num_attention_heads": 16},
+    "4B": {"hidden_size": 2560, "intermediate_size": 9728, "num_hidden_layers": 36, "num_attention_heads": 32},
+}
+
+
+def write_sparse_lm(root: Path, size: str) -> Path:
+    """A language model's folder likewise: Qwen3 with the audio codes in its vocabulary."""
+    import torch
+    from transformers import Qwen3Config, Qwen3Model
+
+    config = {"vocab_size": 217_204, "num_key_value_heads": 8, "head_dim": 128, "tie_word_embeddings": True,
+              "max_position_embeddings": 40_960, **LMS[size]}  # fmt: skip
+    with torch.device("meta"):
+        shapes = {k: tuple(v.shape) for k, v in Qwen3Model(Qwen3Config(**config)).state_dict().items()}
+    path = root / f"acestep-5Hz-lm-{size}" / "model.safetensors"
+    _write(path, config | {"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"]}, shapes)
+    return path.parent

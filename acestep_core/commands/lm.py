@@ -17,10 +17,11 @@ from acestep_core.commands.choices import (
     variant_choices,
     words_of_file,
 )
-from acestep_core.commands.lm_choices import Counted, backend_of_lm, lm_choices, made_backend, open_lm
+from acestep_core.commands.lm_choices import Counted, backend_of_lm, lm_choices, made_backend, open_lm, tell
 from acestep_core.console import print_json
 from acestep_core.errors import UserError
 from acestep_core.files import read_text, write_text
+from acestep_core.lm.fitting import settle
 from acestep_core.lm.requests import Answer, Create, Drawing, Known, LmSettings, Metas, Rewrite, Understand
 from acestep_core.lm.speaking import Asked, LmPart, ask
 from acestep_core.registry import registry
@@ -62,13 +63,16 @@ def understand(config: dict[str, Any], audio: tuple[Path, ...], model: Path, var
     options = chosen_options(pairs, config, registry(), chosen)
     made_lm = made_backend(lm_backend, options.pop("lm_backend", {}))
     opened = open_model(model, variant, backend, options["backend"], lm=lm, lm_backend=made_lm)
+    which = settle(opened)
+    tell(which.why)
     given["temperature"] = _TEMPERATURE if given["temperature"] is None else given["temperature"]
     heard = list(extract_codes(audio, opened, seed))
     usable = [h for h in heard if not h.problem]
     for each in heard:
         if each.problem:
             click.echo(f"{each.path}: {each.problem}", err=True)
-    answers = _answers(opened.lm, [Asked(Understand(h.codes), seed) for h in usable], given) if usable else []
+    asked = [Asked(Understand(h.codes), seed) for h in usable]
+    answers = _answers(opened.lm, asked, given, which.at_once) if usable else []
     said = {str(h.path): a for h, a in zip(usable, answers, strict=True)}
     if as_json:
         problems = {str(h.path): str(h.problem) for h in heard if h.problem}
@@ -130,11 +134,11 @@ def _asked(
     return _answers(open_lm(model, lm, backend, options["lm_backend"]), asked, given)
 
 
-def _answers(lm: LmPart, asked: list[Asked], given: Mapping[str, Any]) -> list[Answer]:
+def _answers(lm: LmPart, asked: list[Asked], given: Mapping[str, Any], at_once: int | None = None) -> list[Answer]:
     drawing = made(Drawing, given)
     settings = LmSettings(**{n: getattr(drawing, n) for n in Drawing.__dataclass_fields__})
     shown = Counted(len(asked))
-    return ask(lm, asked, settings, on_token=lambda i, said: shown.tell("lm", i, said))
+    return ask(lm, asked, settings, at_once=at_once, on_token=lambda i, said: shown.tell("lm", i, said))
 
 
 def _known(given: Mapping[str, Any]) -> Metas:

@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from acestep_core.api import Backend
-from acestep_core.checkpoint import language_model
 from acestep_core.commands.choices import PluginName, made, settings_options
 from acestep_core.console import Ticker
 from acestep_core.errors import UserError
+from acestep_core.lm.fitting import SECONDS, choose_lm, settle
 from acestep_core.lm.requests import LmSettings
 from acestep_core.lm.speaking import LmPart
 from acestep_core.lm.thinking import Thinking, Thought, think
@@ -30,7 +30,7 @@ def lm_choices(command: Any) -> Any:
         "--lm-backend", type=PluginName("backends"), metavar="NAME",
         help="Backend plugin that runs the language model; the one of --backend unless given.",
     )(command)  # fmt: skip
-    return click.option("--lm", help="Which language model, where the folder holds several, such as 1.7B.")(command)
+    return click.option("--lm", help="Which language model, such as 1.7B; the largest that fits unless given.")(command)
 
 
 def thinking_choices(command: Any) -> Any:
@@ -47,7 +47,15 @@ def backend_of_lm(asked: str | None, config: Mapping[str, Any]) -> str | None:
 def open_lm(folder: Path, lm: str | None, backend: str, options: Mapping[str, Any]) -> LmPart:
     """The language model in `folder` alone, without anything else of a checkpoint."""
     made = made_backend(backend, options)
-    return load_part(made, "lm", language_model(folder, lm))
+    chosen = choose_lm(folder, lm, made)
+    tell(chosen.why)
+    return load_part(made, "lm", chosen.folder)
+
+
+def tell(why: str) -> None:
+    """That a language model was chosen, and why; nothing where it was not."""
+    if why:
+        click.echo(why, err=True)
 
 
 def made_backend(name: str | None, options: Mapping[str, Any]) -> Backend | None:
@@ -68,8 +76,11 @@ class Planner:
 
     def __call__(self, model: Model, requests: Sequence[GenerateRequest]) -> list[Thought]:
         shown = Counted(len(requests))
-        thoughts = think(model.lm, requests, self.thinking, self.settings, on_token=shown.tell)
-        lm = {"folder": model.checkpoint.part("lm").name, "hash": model.checkpoint.hash("lm"), **model.lm.about}
+        chosen = settle(model, max((r.duration_s or SECONDS for r in requests), default=SECONDS))
+        tell(chosen.why)
+        thoughts = think(model.lm, requests, self.thinking, self.settings, at_once=chosen.at_once, on_token=shown.tell)
+        lm = {"folder": chosen.folder.name, "hash": model.checkpoint.hash("lm"), **model.lm.about}
+        lm |= {"chosen": chosen.why} if chosen.why else {}
         model.release("lm")
         by = {"model": lm, "backend": model.lm_backend.name}
         return [replace(t, record={**t.record, **by}) for t in thoughts]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 from acestep_core.errors import UserError
@@ -48,16 +48,28 @@ def ask(
     asked: Sequence[Asked],
     settings: LmSettings,
     *,
+    at_once: int | None = None,
     on_token: Callable[[int, int], None] = lambda index, said: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> list[Answer]:
-    """An answer for each; those are as they would be alone. Guidance leads audio codes only."""
+    """An answer for each; those are as they would be alone. Guidance leads audio codes only.
+
+    No more than `at_once` are held in memory together; all unless given.
+    """
     settings = settings.checked()
     if any(isinstance(a.request, Codes) for a in asked):
         check_guidance(lm, settings)
     speeches = [_speech(lm.tokenizer, a, settings) for a in asked]
-    said = lm.say(speeches, on_token=on_token, stop=stop)
+    said: list[list[int]] = []
+    size = at_once or max(1, len(speeches))
+    for first in range(0, len(speeches), size):
+        told = partial(_told, on_token, first)
+        said += lm.say(speeches[first : first + size], on_token=told, stop=stop)
     return [_answer(a.request, speech, tokens) for a, speech, tokens in zip(asked, speeches, said, strict=True)]
+
+
+def _told(on_token: Callable[[int, int], None], first: int, index: int, said: int) -> None:
+    on_token(first + index, said)
 
 
 def check_guidance(lm: LmPart, settings: LmSettings) -> None:

@@ -62,11 +62,13 @@ def think(
     thinking: Thinking,
     settings: LmSettings,
     *,
+    at_once: int | None = None,
     on_token: Told = lambda stage, index, said, total: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> list[Thought]:
     """Each request with what the model says of it. All draw from their own seed, which is chosen here if not given.
 
+    No more than `at_once` are held in memory together; all unless given.
     Raises `UserError` for requests that leave nothing to think about, or whose length is no number of audio codes.
     """
     thinking = thinking.resolved()
@@ -76,13 +78,14 @@ def think(
     seeded = [r if r.seed is not None else replace(r, seed=secrets.randbits(32)) for r in requests]
     plans = [_plan(r, thinking) for r in seeded]
     asked = [Asked(p, r.seed) for p, r in zip(plans, seeded, strict=True)]
-    said = ask(lm, asked, settings, on_token=lambda i, n: on_token("plan", i, n, None), stop=stop)
+    how = {"at_once": at_once, "stop": stop}
+    said = ask(lm, asked, settings, on_token=lambda i, n: on_token("plan", i, n, None), **how)
     codes: list[Answer | None] = [None] * len(seeded)
     if thinking.think:
         wanted = [_codes(r, answer) for r, answer in zip(seeded, said, strict=True)]
         totals = [c.exact and c.exact + 1 for c in wanted]  # and the end mark
         asked = [Asked(c, r.seed) for c, r in zip(wanted, seeded, strict=True)]
-        codes = list(ask(lm, asked, settings, on_token=lambda i, n: on_token("codes", i, n, totals[i]), stop=stop))
+        codes = list(ask(lm, asked, settings, on_token=lambda i, n: on_token("codes", i, n, totals[i]), **how))
     return [_thought(*each, thinking, settings) for each in zip(seeded, said, codes, strict=True)]
 
 

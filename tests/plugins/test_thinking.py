@@ -55,6 +55,15 @@ def test_each_of_a_batch_is_planned_by_its_own_seed(lm):
     assert first == think(lm, asked[:1], THINK, LmSettings())[0].request
 
 
+def test_those_that_take_turns_say_what_they_say_together(lm):
+    asked = [GenerateRequest(caption="bells", duration_s=d, seed=s) for s, d in ((1, 10), (2, 12), (3, 10))]
+    heard = []
+    turns = think(lm, asked, THINK, LmSettings(), at_once=2, on_token=lambda *told: heard.append(told))
+    assert turns == think(lm, asked, THINK, LmSettings())
+    assert {(s, i) for s, i, _, _ in heard} == {(s, i) for s in ("plan", "codes") for i in range(3)}
+    assert max(n for s, i, n, _ in heard if (s, i) == ("codes", 1)) == 61
+
+
 def test_a_seed_is_chosen_and_kept(lm):
     made = think(lm, [GenerateRequest(duration_s=10)], THINK, LmSettings())[0].request
     again = think(lm, [GenerateRequest(duration_s=10, seed=made.seed)], THINK, LmSettings())[0].request

@@ -56,7 +56,8 @@ class BackendContract(PluginContract):
         needs = []
         for way in ways:
             thrifty = type(made)(**way.options)
-            demands = [thrifty.demand(p, checkpoint.part(p), 10, 1) for p in ("text", "codec", "dit")]
+            parts = ("text", "codec", "dit", *["lm"] * ("lm" in made.parts))
+            demands = [thrifty.demand(p, checkpoint.part(p), 10, 1) for p in parts]
             assert all(d.weights > 0 and d.work > 0 for d in demands)
             needs.append(max(d.weights + d.work for d in demands))
         assert needs[-1] <= needs[0]

@@ -25,7 +25,7 @@ class LanguageModel(Annotator):
 
     model: str = option("", "folder with the checkpoints: a model with its codec, and a 5 Hz language model")
     variant: str = option("", "which model, where the folder holds several")
-    lm: str = option("", "which language model, where there are several, such as 1.7B")
+    lm: str = option("", "which language model, such as 1.7B; the largest that fits unless given")
     backend: str = option("pt", "what runs the model", plugin="backends")
     lm_backend: str = option("", "what runs the language model; the same unless given", plugin="backends")
     guesses: bool = option(False, "tempo, key and metre too, which it only guesses: tempo_key measures them")
@@ -64,6 +64,7 @@ class LanguageModel(Annotator):
 
     def _load(self) -> "Model":
         from acestep_core import FatalError, load_backend, registry
+        from acestep_core.lm.fitting import settle
 
         if not self.model:
             raise FatalError("The annotator 'lm' needs a model", "give its folder: -o model=DIR")
@@ -71,7 +72,7 @@ class LanguageModel(Annotator):
             of_lm = registry().make("backends", self.lm_backend, {}) if self.lm_backend else None
             names = {"variant": self.variant or None, "lm": self.lm or None}
             model = load_backend(self.backend, model=self.model, lm_backend=of_lm, **names)
-            model.checkpoint.part("lm")
+            settle(model)
         except UserError as e:
             raise FatalError(e.problem, e.hint) from e  # every song would meet it
         return model

@@ -101,6 +101,8 @@ class PyTorch(Backend):
             return demand.of_dit(folder, precision, seconds, batch)
         if part == "text":
             return demand.of_text(folder, precision)
+        if part == "lm":
+            return demand.of_lm(folder, precision, seconds, batch)
         return demand.of_codec(folder, precision, self.tile_frames or tile_for(place), seconds)
 
     def savings(self, elsewhere: bool) -> Iterator[Saving]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from acestep_core import UserError
 from acestep_core.checkpoint import read_config, read_model, weight_files
+from acestep_core.lm.requests import CODE_RATE_HZ
 from acestep_core.parts import CHANNELS, FRAME_RATE_HZ, HOP, Demand
 
 # A decoder step has about three values per token as wide as the MLP at once, nine of the width, two of the attention:
@@ -26,6 +27,10 @@ _TEXT_WIDTH = 18
 _DECODE, _ENCODE = 11, 6
 # The most that training knew (conditioning_text.py of the reference): lyrics, caption; and a timbre reference.
 _LYRICS, _CAPTION, _TIMBRE = 2048, 256, 750
+# What a language model reads before audio codes: those, its own caption with the metas, and the template around them.
+_PROMPT = _LYRICS + _CAPTION + 512
+_PAIR = 2  # guidance reads every song twice
+_SCORED = 4  # at most a quarter of all tokens' outputs are gathered, more are made whole
 _OVERLAP = 24  # frames that a tile of the codec sees beyond its own, on both sides together
 _WORK_SHARE = 1.1  # blocks are freed a little later than they could be
 
@@ -73,6 +78,22 @@ def of_codec(folder: Path, precision: Precision, tile_frames: int, seconds: floa
     values = max(_ENCODE * config["encoder_hidden_size"], _DECODE * config["decoder_channels"])
     frames = min(math.ceil(seconds * FRAME_RATE_HZ), tile_frames + _OVERLAP)
     return Demand(weights, round(frames * HOP * values * precision.value * _WORK_SHARE))
+
+
+def of_lm(folder: Path, precision: Precision, seconds: float, batch: int) -> Demand:
+    """The 5 Hz language model, to think as many songs of that length through at once, with guidance."""
+    c = read_config(folder, ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+                             "num_key_value_heads", "head_dim", "vocab_size"))  # fmt: skip
+    value, rows = precision.value, batch * _PAIR
+    weights = sum(_bytes(name, shape, Precision(value)) for name, shape in shapes(folder))
+    row = 2 * c["num_key_value_heads"] * c["head_dim"] * value  # keys and values of a token in one layer
+    # one layer is there twice while it grows, and for attention once more, written out for every head
+    layers = c["num_hidden_layers"] + 1 + c["num_attention_heads"] / c["num_key_value_heads"]
+    per_token = _MLP * c["intermediate_size"] + _TEXT_WIDTH * c["hidden_size"]
+    read = rows * _PROMPT * (per_token * value + row * layers)
+    held = rows * (_PROMPT + seconds * CODE_RATE_HZ) * row * layers
+    scores = c["vocab_size"] * (rows * (2 * value + 4) + c["hidden_size"] * value / _SCORED)
+    return Demand(weights, round(max(read, held + scores) * _WORK_SHARE))
 
 
 def shapes(folder: Path) -> Iterator[tuple[str, tuple[int, ...]]]:

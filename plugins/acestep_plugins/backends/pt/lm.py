@@ -12,6 +12,7 @@ from acestep_core.lm.decoding import Speech, decode
 from acestep_core.lm.tokenizer import LmTokenizer
 from acestep_plugins.backends.pt.device import Place
 from acestep_plugins.backends.pt.folder import check_match, read_tensors
+from acestep_plugins.backends.pt.memory import shortage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +52,12 @@ class Lm:
         on_token: Callable[[int, int], None] = lambda index, said: None,
         stop: Callable[[], bool] = lambda: False,
     ) -> list[list[int]]:
-        return decode(lambda rows: Rows(self), speeches, longest=self.longest, on_token=on_token, stop=stop)
+        what, hint = (
+            f"{len(speeches)} songs in the language model",
+            "think fewer or shorter ones, or a smaller --lm",
+        )
+        with shortage(what, hint):
+            return decode(lambda rows: Rows(self), speeches, longest=self.longest, on_token=on_token, stop=stop)
 
 
 class Rows:

@@ -1,0 +1,1 @@
+"""What this machine has for the work: GPUs, drivers, PyTorch and its companions, disks; and what is wrong with them."""
