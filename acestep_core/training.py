@@ -61,7 +61,7 @@ def train(
     extend: bool = False,
     preset: Mapping[str, Any] | None = None,
     samples: SampleSettings | None = None,
-    on_forecast: Callable[[Forecast], None] = lambda forecast: None,
+    on_forecast: Callable[[Forecast], None] | None = None,
     on_start: Callable[[TrainJob], None] = lambda job: None,
     on_step: Callable[[Step], None] = lambda step: None,
     on_samples: Callable[[Round], None] = lambda samples: None,
@@ -72,7 +72,7 @@ def train(
 
     `options` holds tables for 'adapter' and 'sampler'. `stop` is asked after every step; a stop saves a checkpoint.
     With `extend` a run there, finished or not, is gone on with for more steps than it was planned for. `on_forecast`
-    hears what memory it will take, before anything loads. `preset` is what run.toml says of a preset that settings
+    hears what memory it will take, before anything loads; unless it is given nobody asks. `preset` is what run.toml says of a preset that settings
     come from. An extension takes part after `registry().activate(name, options)`, or `activate` of `plugins`. Songs
     held out for validation are never trained on. With `samples`, clips by which it is heard are made into samples/ of
     the folder; they change nothing of what is learnt, and one that fails is told by `on_samples` alone. `processes`
@@ -97,7 +97,8 @@ def train(
                 return TrainResult(run, 0, plan.settings.steps, 0, True, None)
             plan, notes = _rated(plan, record, known), [*notes, _told(known)]
         resumed = _opened(run, record, extend, plan.sampler, together)
-        together.first(lambda: _forecast(plan, model, room, run, resumed, on_forecast))
+        if on_forecast is not None:
+            together.first(lambda: _forecast(plan, model, room, run, resumed, on_forecast))
         observers = Observers(plugins.manager)
         with stop_on_signals() as signalled:
             auditions = Auditions(model, run, requests, samples, plan.settings, plugins, signalled, on_samples)
