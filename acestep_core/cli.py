@@ -34,6 +34,8 @@ COMMANDS = {
     "export": ("export", "Write an adapter for another program, or into a model."),
     "lm": ("lm", "Ask the 5 Hz language model: understand audio, create a song of a sentence, format."),
     "codes": ("codes", "Turn audio into the model's codes, and codes into audio."),
+    "align": ("align", "Say when each line of lyrics is sung, as .lrc or .vtt."),
+    "score": ("score", "Score clips by how they go with what was asked for."),
     "plot": ("plot", "Draw the waveform and the spectrogram of audio files."),
     "models": ("models", "List, show, download and make checkpoint folders."),
     "doctor": ("machine", "Find what is wrong with this machine, and what it is good for."),

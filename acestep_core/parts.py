@@ -27,6 +27,9 @@ class TextPart(Protocol):
     def count(self, text: str) -> int:
         """Tokens of a text, special ones included."""
 
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """First character of each of those tokens and the one behind its last; to time lyrics, may be missing."""
+
     def caption(self, text: str) -> Any:
         """Hidden states [L, text width] of a caption text."""
 
@@ -123,6 +126,12 @@ class DitPart(Protocol):
         """`velocity` of several items, of whatever lengths, in one pass; all conditions are `prepared`.
 
         Each is what it is alone, to rounding. Raises `OutOfMemory` where fewer at once may fit.
+        """
+
+    def attention(self, look: Look, heads: Mapping[int, Sequence[int]], tokens: int) -> "np.ndarray":
+        """Cross-attention weights float32 [heads, tokens, patches] of the first `tokens` of the condition.
+
+        `heads` names heads by layer, and no layer behind the last of them is computed. To time lyrics, may be missing.
         """
 
     def at_once(self, frames: int) -> int:

@@ -71,12 +71,12 @@ def train(
     """Train into the folder `out`; an unfinished run there with equal settings is gone on with, exactly.
 
     `options` holds tables for 'adapter' and 'sampler'. `stop` is asked after every step; a stop saves a checkpoint.
-    With `extend` a run there, finished or not, is gone on with for more steps than it was planned for. `on_forecast`, if
-    given, hears what memory it will take before anything loads. `preset` is what run.toml says of a preset. An extension
-    takes part after `registry().activate(name, options)`, or `activate` of `plugins`. Songs held out for validation are
-    never trained on. With `samples`, clips by which it is heard are made into samples/ of the folder; they change
-    nothing of what is learnt, and one that fails is told by `on_samples` alone. `processes` train together: those that
-    `torchrun` started, unless given. The first alone writes, and calls what it was given.
+    With `extend` a run there, finished or not, is gone on with for more steps than it was planned for. `on_forecast`,
+    if given, hears what memory it will take before anything loads. `preset` is what run.toml says of a preset. An
+    extension takes part after `registry().activate(name, options)`, or `activate` of `plugins`. Songs held out for
+    validation are never trained on. With `samples`, clips by which it is heard are made into samples/ of the folder;
+    they change nothing of what is learnt, and one that fails is told by `on_samples` alone. `processes` train
+    together: those that `torchrun` started, unless given. The first alone writes, and calls what it was given.
     Raises `UserError` for a finished or different run in `out`, and when the loss becomes NaN.
     """
     plugins, room = plugins or registry(), model.backend.room()

@@ -26,6 +26,7 @@ from acestep_core.commands.choices import (
 )
 from acestep_core.commands.generating import making, report
 from acestep_core.commands.lm_choices import TABLE, backend_of_lm, made_backend, planner, thinking_choices
+from acestep_core.commands.timing import time_beside
 from acestep_core.errors import UserError
 from acestep_core.items import read_items, repeated
 from acestep_core.record import Record, check_same, load_record
@@ -58,13 +59,15 @@ from acestep_core.tasks import MODES, TASKS
 @picture_choice
 @plugin_choices
 @extension_choice
+@click.option("--lrc", is_flag=True, help="Write when each line is sung beside each clip, as `align` does.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON, of several clips a list.")
 @click.pass_obj
 def command(config: dict[str, Any], model: Path, variant: str | None, backend: str, task: str | None,
             lm: str | None, lm_backend: str | None, lyrics_file: Path | None, count: int | None, items: Path | None,
             batch_size: int | None, preview_every: int | None, resume: bool, adapters: tuple[Path, ...],
             scales: tuple[float, ...], again: Path | None, out: Path | None, tags: tuple[str, ...], png: bool,
-            pairs: tuple[str, ...], extensions: tuple[str, ...], as_json: bool, **given: Any) -> None:  # fmt: skip
+            pairs: tuple[str, ...], extensions: tuple[str, ...], lrc: bool, as_json: bool,
+            **given: Any) -> None:  # fmt: skip
     """Make clips. The record written beside each (FILE.json) makes it again: generate --model DIR --from FILE.json.
 
     Of several, the files are numbered: out-1.flac, out-2.flac.
@@ -104,6 +107,8 @@ def command(config: dict[str, Any], model: Path, variant: str | None, backend: s
         done = making(opened, requests, out, adapters=used, options=options, batch_size=batch_size, only=only,
                       preview_every=preview_every or 0, resume=resume, settings=written, png=png,
                       thinks=thinks)  # fmt: skip
+    if lrc:
+        time_beside(opened, done)
     report(done, as_json)
     if record is not None:
         _compare(record, done.clips[0].clip)

@@ -14,6 +14,7 @@ from acestep_core.lm.reading import Reader
 from acestep_core.lm.requests import Answer, Codes, LmSettings, Request
 from acestep_core.lm.tokenizer import LmTokenizer
 from acestep_core.lm.vocabulary import Vocabulary
+from acestep_core.lm.weighing import Told, Weighed
 from acestep_core.lm.wording import messages, unconditional
 from acestep_core.seeds import derived_seed
 
@@ -33,6 +34,9 @@ class LmPart(Protocol):
         stop: Callable[[], bool] = lambda: False,
     ) -> list[list[int]]:
         """The tokens of each; `on_token(index, tokens said)` hears of every one. Unfinished after a `stop`."""
+
+    def weigh(self, texts: Sequence[Told]) -> Sequence[Weighed]:
+        """How likely the model finds each token of given texts; may be missing, see `acestep_core.lm.weighing`."""
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,10 @@ class LmTokenizer:
     def encode(self, text: str) -> list[int]:
         return self._tokenizer.encode(text, add_special_tokens=False).ids
 
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """First character of each token of `encode` and the one behind its last."""
+        return self._tokenizer.encode(text, add_special_tokens=False).offsets
+
     @cached_property
     def _tokenizer(self) -> Any:
         from tokenizers import Tokenizer

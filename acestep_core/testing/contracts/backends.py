@@ -137,6 +137,21 @@ class BackendContract(PluginContract):
         assert np.array_equal(silent, dit.numpy(dit.text2music_context(30)))
         assert np.array_equal(dit.numpy(dit.array(latents)), latents)
 
+    def test_attention_is_shared_out_among_the_condition(self, part: Any) -> None:
+        import numpy as np
+
+        text, dit = part("text"), part("dit")
+        if not (hasattr(text, "spans") and hasattr(dit, "attention")):
+            pytest.skip("does not show where the model looks")
+        words = prompts.lyric_text("la la 雨", "en")
+        spans = text.spans(words)
+        assert len(spans) == text.count(words) and spans == sorted(spans) and spans[0][0] == 0
+        condition = dit.condition(text.caption("a waltz"), text.lyrics(words))
+        look = Look(dit.noise(1, 41), 0.5, dit.prepared(condition), dit.text2music_context(41))
+        whole, some = (dit.attention(look, {0: [0, 1], 2: [3]}, n) for n in (len(condition), len(spans)))
+        assert whole.dtype == np.float32 and np.allclose(whole.sum(axis=1), 1, atol=1e-3)
+        assert some.shape == (3, len(spans), 21) and np.array_equal(some, whole[:, : len(spans)])
+
     def test_audio_codes_are_five_frames_each(self, part: Any) -> None:
         dit = part("dit")
         latents = dit.noise(3, 33)

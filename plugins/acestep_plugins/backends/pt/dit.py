@@ -18,6 +18,7 @@ from acestep_plugins.backends.pt.device import Place
 from acestep_plugins.backends.pt.dit_modules import build_decoder, build_detokenizer, build_encoder, build_tokenizer
 from acestep_plugins.backends.pt.folder import check_foreign, fill, read_tensors
 from acestep_plugins.backends.pt.joined import Joined
+from acestep_plugins.backends.pt.looking import cross_attention
 from acestep_plugins.backends.pt.memory import shortage
 from acestep_plugins.backends.pt.quantised import Converted, Kind, quantise
 from acestep_plugins.backends.pt.transformer import Prepared
@@ -147,6 +148,13 @@ class Dit:
         frames = " + ".join(str(len(look.x)) for look in looks)
         output = self._run(f"a denoising step of {frames} frames", **self._joined.inputs(looks))
         return [v[: len(look.x)].float() for v, look in zip(output, looks, strict=True)]
+
+    @torch.inference_mode()
+    def attention(self, look: Look, heads: Mapping[int, Sequence[int]], tokens: int) -> Any:
+        time = torch.full((1,), float(look.t), device=self._place.device)
+        begun = (self._in(look.x)[None], time, time, self._in(look.context)[None])
+        with shortage(f"the attention of {len(look.x)} frames", "name fewer --heads"):
+            return cross_attention(self.decoder.module, begun, look.condition, heads, tokens)
 
     def _run(self, what: str, **inputs: Any) -> torch.Tensor:
         if self._compiled:

@@ -10,9 +10,11 @@ from acestep_core import UserError
 from acestep_core.checkpoint import read_config
 from acestep_core.lm.decoding import Speech, decode
 from acestep_core.lm.tokenizer import LmTokenizer
+from acestep_core.lm.weighing import Told, Weighed
 from acestep_plugins.backends.pt.device import Place
 from acestep_plugins.backends.pt.folder import check_match, read_tensors
 from acestep_plugins.backends.pt.memory import shortage
+from acestep_plugins.backends.pt.weighing import weighed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,12 +54,12 @@ class Lm:
         on_token: Callable[[int, int], None] = lambda index, said: None,
         stop: Callable[[], bool] = lambda: False,
     ) -> list[list[int]]:
-        what, hint = (
-            f"{len(speeches)} songs in the language model",
-            "think fewer or shorter ones, or a smaller --lm",
-        )
-        with shortage(what, hint):
+        hint = "think fewer or shorter ones, or a smaller --lm"
+        with shortage(f"{len(speeches)} songs in the language model", hint):
             return decode(lambda rows: Rows(self), speeches, longest=self.longest, on_token=on_token, stop=stop)
+
+    def weigh(self, texts: Sequence[Told]) -> list[Weighed]:
+        return weighed(self.model, self.head, texts, self.longest)
 
 
 class Rows:

@@ -34,6 +34,9 @@ class Text:
     def count(self, text: str) -> int:
         return len(self.tokenizer(text)["input_ids"])
 
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        return [(start, end) for start, end in self.tokenizer(text, return_offsets_mapping=True)["offset_mapping"]]
+
     @torch.inference_mode()
     def caption(self, text: str) -> torch.Tensor:
         return self.model(input_ids=self._ids(text)).last_hidden_state[0]

@@ -24,6 +24,7 @@ _DIT = {
     "model_type": "acestep",
     "architectures": ["AceStepConditionGenerationModel"],
     "random_weights": True,
+    "lyric_alignment_layers_config": {"0": [2], "1": [3, 5], "2": [1]},
     "hidden_size": 128,
     "intermediate_size": 192,
     "num_hidden_layers": 4,

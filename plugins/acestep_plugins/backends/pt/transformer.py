@@ -1,7 +1,9 @@
 """The diffusion transformer: diffusers' weights and layers, with attention of our own and a condition prepared once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -53,20 +55,36 @@ class Transformer(AceStepTransformer1DModel):
         Of a padded batch, `frames` [B] are the true lengths and `condition_mask` bool [B, L] says what is no padding;
         then no item depends on the others.
         """
-        shifts, modulation = self._times(timestep, timestep_r)
-        tokens = self._patched(torch.cat([context_latents, hidden_states], dim=-1), frames)
-        valid = None if frames is None else _valid(-(-frames // self.patch_size), tokens.shape[1])
-        places = rotary(tokens.shape[1], self.head_dim, self.rope_theta, tokens.device, tokens.dtype)
-        prepared = isinstance(encoder_hidden_states, Prepared)
-        states = None if prepared else self.condition_embedder(encoder_hidden_states)
-        for i, layer in enumerate(self.layers):
-            condition = encoder_hidden_states.keys[i] if prepared else states
-            given = (tokens, places, modulation, valid, condition, condition_mask)
+        shifts, tokens, given = self.begun(hidden_states, timestep, timestep_r, context_latents, frames)
+        conditions = self.conditions(encoder_hidden_states)
+        for layer, condition in zip(self.layers, conditions, strict=True):
+            all_given = (tokens, *given, condition, condition_mask)
             checkpointed = torch.is_grad_enabled() and self.gradient_checkpointing
-            tokens = self._gradient_checkpointing_func(layer, *given) if checkpointed else layer(*given)
+            tokens = self._gradient_checkpointing_func(layer, *all_given) if checkpointed else layer(*all_given)
         shift, scale = (self.scale_shift_table + shifts.unsqueeze(1)).chunk(2, dim=1)
         velocity = self._unpatched(normed(self.norm_out, tokens, scale, shift).type_as(tokens))
         return (velocity[:, : hidden_states.shape[1]],)
+
+    def begun(
+        self,
+        x: torch.Tensor,
+        t: torch.Tensor,
+        r: torch.Tensor,
+        context: torch.Tensor,
+        frames: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor, tuple[Any, ...]]:
+        """(modulation of the output, tokens before the first layer, what each layer is given behind them)"""
+        shifts, modulation = self._times(t, r)
+        tokens = self._patched(torch.cat([context, x], dim=-1), frames)
+        valid = None if frames is None else _valid(-(-frames // self.patch_size), tokens.shape[1])
+        places = rotary(tokens.shape[1], self.head_dim, self.rope_theta, tokens.device, tokens.dtype)
+        return shifts, tokens, (places, modulation, valid)
+
+    def conditions(self, given: torch.Tensor | Prepared) -> Sequence[torch.Tensor | Keys]:
+        """What each layer's cross-attention hears."""
+        if isinstance(given, Prepared):
+            return given.keys
+        return [self.condition_embedder(given)] * len(self.layers)
 
     def _times(self, t: torch.Tensor, r: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         (embedded, projected), (embedded_r, projected_r) = self.time_embed(t), self.time_embed_r(t - r)
