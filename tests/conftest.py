@@ -20,8 +20,14 @@ import soundfile
 from acestep_core import EncodeSettings, Model, encode, load_backend
 from acestep_core.registry import registry
 
+# Files that take longest begin first, so that none is left alone at the end.
+LONGEST = ("test_docs.py", "test_training_processes.py", "test_ray.py", "test_kill.py", "test_contracts_bundled.py")
 RATE_HZ = 48_000
 TREE = Path(__file__).parents[1]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""PLUGINS.md is run, in processes of its own: what its files bring must not stay."""
+"""PLUGINS.md is run, in processes of its own: what its files bring must not stay. `make package` does it."""
 
 import pytest
 from following import PLUGINS, follow, reader, run
@@ -8,7 +8,7 @@ from acestep_core.registry import Registry
 __all__ = ["reader"]
 
 
-@pytest.mark.slow
+@pytest.mark.wheel
 @pytest.mark.timeout(1200)
 def test_plugins_page_can_be_followed(reader):
     for command in ("models tiny models", "encode songs --model models --out encoded"):
