@@ -21,7 +21,7 @@ from acestep_core import EncodeSettings, Model, encode, load_backend
 from acestep_core.registry import registry
 
 # Files that take longest begin first, so that none is left alone at the end.
-LONGEST = ("test_docs.py", "test_training_processes.py", "test_ray.py", "test_kill.py", "test_contracts_bundled.py")
+LONGEST = ("test_ray.py", "test_docs.py", "test_training_processes.py", "test_again.py", "test_kill.py")
 RATE_HZ = 48_000
 TREE = Path(__file__).parents[1]
 

@@ -3,10 +3,13 @@
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 QUICK = {"health_check_initial_delay_ms": 500, "health_check_period_ms": 300, "health_check_failure_threshold": 4}
 MEMORY = 100 * 2**20
@@ -109,8 +112,13 @@ def write_model(folder: Path) -> Path:
 
 @contextmanager
 def cluster() -> Iterator[Any]:
-    """Its head with one processor."""
+    """Its head with one processor. Two at once on a machine would take each other's nodes for their own."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    with FileLock(Path(tempfile.gettempdir()) / "acestep-tests-ray.lock"):
+        yield from _alone()
+
+
+def _alone() -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     head = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": MEMORY, "_system_config": QUICK}

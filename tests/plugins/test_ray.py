@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from ray_cluster import PLUGIN, cluster, files, second, write_model
+from safetensors.numpy import load_file
 
 import acestep_core
 from acestep_core import UserError, encode, load_backend, process_folder
@@ -147,24 +149,19 @@ def test_encode_with_a_machine_killed_in_the_middle_makes_the_same_files(machine
     assert len(again.kept) == 4 and not again.encoded and len(asked(place)) == before
 
 
-def test_a_real_model_makes_the_bytes_there_that_it_makes_here(machines, encoded, tmp_path):
-    """With as many threads as a worker there has: sums over more of them are rounded otherwise."""
-    import torch
-
+def test_a_real_model_makes_there_what_it_makes_here(machines, encoded, tmp_path):
+    """To rounding: a worker there may have other numbers of threads, and so add up in another order."""
     (tmp_path / "songs").mkdir()
     for path in encoded.songs[0].parent.glob("low.*"):
         (tmp_path / "songs" / path.name).write_bytes(path.read_bytes())
     result = encode(tmp_path / "songs", encoded.model, tmp_path / "out", executor="ray",
                     options={"executor": {"address": machines.address}})  # fmt: skip
     assert result.encoded == ["low.wav"], result.problems
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        encode(tmp_path / "songs", encoded.model, tmp_path / "here")
-    finally:
-        torch.set_num_threads(threads)
     (made,) = (tmp_path / "out").glob("*.safetensors")
-    assert made.read_bytes() == (tmp_path / "here" / made.name).read_bytes()
+    there, here = load_file(made), load_file(encoded.folder / made.name)
+    assert there.keys() == here.keys()
+    for name, array in here.items():
+        np.testing.assert_allclose(there[name], array, rtol=1e-3, atol=1e-4)
 
 
 def test_another_version_there_is_refused_before_anything_is_done(machines, place, monkeypatch):
