@@ -8,8 +8,6 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from acestep_core.errors import UserError
-
 if TYPE_CHECKING:
     from acestep_core.data import Song
 
@@ -97,9 +95,3 @@ def token_warnings(caption: str, lyrics: str, count: Callable[[str], int], who: 
                 f"{who}: the {label} with its template is {tokens} tokens, the model knows {limit}; shorten it"
             )
     return found
-
-
-def check_language(language: str) -> str:
-    if language not in LANGUAGES:
-        raise UserError(f"'{language}' is no language code the model knows", f"use one of {' '.join(LANGUAGES)}")
-    return language

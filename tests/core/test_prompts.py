@@ -2,7 +2,7 @@
 
 import pytest
 
-from acestep_core import Song, UserError
+from acestep_core import Song
 from acestep_core.data import INSTRUMENTAL
 from acestep_core.prompts import (
     CAPTION_TOKENS,
@@ -11,7 +11,6 @@ from acestep_core.prompts import (
     LYRIC_TOKENS,
     TIMESIGNATURES,
     caption_text,
-    check_language,
     lyric_text,
     metas_text,
     song_texts,
@@ -73,13 +72,6 @@ def test_there_are_seventy_keys():
 def test_there_are_fifty_languages_and_unknown():
     assert list(LANGUAGES) == [*FIFTY.split(), "unknown"] and len(LANGUAGES) == 51
     assert TIMESIGNATURES == ("2", "3", "4", "6")
-
-
-def test_a_language_the_model_does_not_know_is_refused_with_the_known_ones():
-    assert check_language("yue") == "yue"
-    with pytest.raises(UserError, match="'tlh' is no language code") as error:
-        check_language("tlh")
-    assert "yue" in error.value.hint
 
 
 @pytest.mark.parametrize(
