@@ -103,9 +103,6 @@ class Facts:
     def of(self, event: str) -> list[Mapping[str, Any]]:
         return [r for r in self.records if r.get("event") == event]
 
-    def base_sample(self, number: int) -> Sample | None:
-        return next((s for s in self.samples if s.number == number and not s.step), None)
-
     @property
     def last_samples(self) -> list[Sample]:
         """Of each number the one with the adapter as it was last, or with the one that became the adapter."""
