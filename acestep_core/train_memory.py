@@ -14,7 +14,6 @@ from acestep_core.planning import RESERVE
 from acestep_core.train_settings import TrainSettings
 
 _LEAST_TOLD = 5_000_000  # bytes
-TOKENS = 400  # of the condition of a song with lyrics, where none is at hand
 _CROPS_S = (60, 30)
 _PARTS = ("weights", "activations", "optimizer", "gradients", "adapter", "average")
 
@@ -68,12 +67,6 @@ def work_of(songs: EncodedSet, held_out: EncodedSet, settings: TrainSettings, ad
     sizes = [songs.largest(i) for i in range(len(songs))]
     measured = [held_out.largest(i) for i in range(len(held_out))] if settings.validate_every else []
     return TrainWork(settings, adapter, [sizes[i] for i in songs.order], measured)
-
-
-def work_for(seconds: float, settings: TrainSettings, adapter: Adapter, tokens: int = TOKENS) -> TrainWork:
-    """Of songs of one length that nobody has encoded yet. The settings are resolved, `steps` may be any."""
-    song = SongSize(round(seconds * FRAME_RATE_HZ), tokens)
-    return TrainWork(settings, adapter, [song] * settings.batch_size)
 
 
 def forecast(backend: Backend, folder: Path, work: TrainWork, room: int | None) -> Forecast:

@@ -6,9 +6,9 @@ import pytest
 
 from acestep_core import Backend, UserError
 from acestep_core.api import Adapter
-from acestep_core.jobs import SongSize, TrainDemand
+from acestep_core.jobs import SongSize, TrainDemand, TrainWork
 from acestep_core.planning import RESERVE
-from acestep_core.train_memory import Forecast, forecast, work_for
+from acestep_core.train_memory import Forecast, forecast
 from acestep_core.train_settings import TrainSettings
 
 
@@ -36,8 +36,8 @@ class Some(Adapter):
     recognises = from_files = attach
 
 
-def work(**fields):
-    return work_for(60, TrainSettings(**fields), Some())
+def work():
+    return TrainWork(TrainSettings(), Some(), [SongSize(1500, 400)])
 
 
 def test_a_backend_that_says_nothing_is_told():
@@ -57,10 +57,6 @@ def test_what_the_user_did_wrong_is_an_error():
 
     with pytest.raises(UserError, match="No layer is chosen"):
         forecast(Refusing(), Path(), work(), 10)
-
-
-def test_work_for_a_length_fills_a_batch():
-    assert work(batch_size=3).shown == [SongSize(1500, 400)] * 3
 
 
 def test_the_largest_part_is_told_first():
