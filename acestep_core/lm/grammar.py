@@ -4,6 +4,7 @@ Nothing here knows a tokenizer or a library. A position is (part, place inside i
 a line end may go on with a caption or begin the next field. All of them together are a `Positions`.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,22 +27,22 @@ Stage = Literal[0, 1, 2]
 """Of a part that counts its tokens: fewer than its least, enough, or as many as there may be."""
 
 
-class Part:
+class Part(ABC):
     """One piece of a grammar. `least` and `most` bound its tokens where it counts them."""
 
     counted: ClassVar[bool] = False
     least: int = 0
     most: int = 0
 
-    def start(self) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def start(self) -> Any: ...
 
+    @abstractmethod
     def after(self, place: Any, symbol: Symbol, stage: Stage) -> Any:
         """The place after a symbol; None where it cannot come."""
-        raise NotImplementedError
 
-    def may_end(self, place: Any, stage: Stage) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def may_end(self, place: Any, stage: Stage) -> bool: ...
 
 
 @dataclass(frozen=True)
