@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+STOPPED = 130  # as a shell reports a program ended by Ctrl-C
 _QUIET_S = 5.0  # without a terminal, a line at most this often
 _BARS = "▁▂▃▄▅▆▇█"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from acestep_core.console import Ticker, print_json, printable, table
+from acestep_core.console import STOPPED, Ticker, print_json, printable, table
 from acestep_core.errors import UserError, raise_all
 from acestep_core.hub.catalogue import PARTS
 from acestep_core.hub.download import SOURCES, download, open_hub
@@ -14,7 +14,6 @@ from acestep_core.hub.plan import Plan, PlannedFile, PlannedPart, check_room, fr
 from acestep_core.hub.transfer import Transfer
 
 FOLDER, FOLDER_ENV = Path("models"), "ACESTEP_CHECKPOINTS_DIR"
-STOPPED = 130  # as a shell reports a program ended by Ctrl-C
 _MB = 1_000_000
 
 

@@ -19,7 +19,7 @@ from acestep_core.commands.choices import (
     plugin_choices,
     settings_options,
 )
-from acestep_core.console import Ticker, print_json, table
+from acestep_core.console import STOPPED, Ticker, print_json, table
 from acestep_core.errors import UserError
 from acestep_core.estimating import RESULT, Estimate, EstimateSettings, estimate
 from acestep_core.ranks import LEAST, MOST, Weighed, allocated, read_budget, save_ranks
@@ -27,7 +27,6 @@ from acestep_core.registry import registry
 from acestep_core.scores import LayerScore
 
 SAMPLER = "logit_normal"
-STOPPED = 130  # as a shell reports a program ended by Ctrl-C
 RANKS, PICTURE = "ranks.json", "estimate.png"
 _UNSURE = 0.7  # rank correlation of repeats below which the order of layers is doubtful
 

@@ -8,10 +8,8 @@ from typing import Any
 import click
 
 from acestep_core.commands.choices import txt_choice
-from acestep_core.console import Ticker, clock, print_json, table
+from acestep_core.console import STOPPED, Ticker, clock, print_json, table
 from acestep_core.preparation import Planned, Prepared, PrepareResult, plan_folder, process_folder, wall_s_of
-
-STOPPED = 130  # as a shell reports a program ended by Ctrl-C
 
 
 def folder_options(example: str) -> Callable[[Any], Any]:

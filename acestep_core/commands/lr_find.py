@@ -8,24 +8,26 @@ import click
 
 from acestep_core.commands.choices import (
     PluginName,
-    chosen_options,
     extension_choice,
-    extension_tables,
     made,
     model_choices,
-    open_model,
     plugin_choices,
     settings_options,
     taking_part,
 )
-from acestep_core.commands.run_files import RunFileCommand, remarks, run_file_choice
-from acestep_core.commands.train import ADAPTER, HOOKS, PROGRESS, SAMPLER, STOPPED
-from acestep_core.console import print_json, sparkline
+from acestep_core.commands.run_files import RunFileCommand, run_file_choice
+from acestep_core.commands.training_choices import (
+    ADAPTER,
+    HOOKS,
+    SAMPLER,
+    chosen_for_training,
+    progress_choice,
+    ranks_choice,
+)
+from acestep_core.console import STOPPED, print_json, sparkline
 from acestep_core.found_rate import PICTURE, RESULT, FoundRate
 from acestep_core.optimizers import check_optimizer
-from acestep_core.ranks import check_takes_ranks, load_ranks
 from acestep_core.rate_finding import DEFAULT_OUT, TAKEN, FindSettings, find_rate
-from acestep_core.registry import registry
 from acestep_core.train_settings import TrainSettings
 
 
@@ -38,13 +40,12 @@ from acestep_core.train_settings import TrainSettings
 @click.option("--sampler", default=SAMPLER, show_default=True, type=PluginName("samplers"), metavar="NAME",
               help="Timestep sampler plugin it is for.")  # fmt: skip
 @click.option("--out", "into", type=click.Path(path_type=Path), default=DEFAULT_OUT, show_default=True)
-@click.option("--ranks", "ranks_file", type=click.Path(path_type=Path), metavar="FILE",
-              help="Layers and their ranks for a LoRA, which `estimate` wrote.")  # fmt: skip
+@ranks_choice
 @settings_options(FindSettings)
 @settings_options(TrainSettings, only=TAKEN)
 @plugin_choices
 @extension_choice
-@click.option("--progress/--no-progress", default=True, help="Show how far it is.  [default: progress]")
+@progress_choice
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 @click.pass_context
 def command(ctx: click.Context, encoded: Path, model: Path, variant: str | None, backend: str, adapter: str,
@@ -55,24 +56,13 @@ def command(ctx: click.Context, encoded: Path, model: Path, variant: str | None,
     The training loop itself runs until then, for 400 steps at most; nothing of it is kept but the numbers. The same
     command goes on with a search that was stopped, and reads a finished one. --config takes the run file of a training.
     """
-    for remark in remarks(ctx, {"backend": backend, "adapter": adapter, "sampler": sampler}):
-        click.echo(f"note: {remark}", err=True)
-    chosen = {"backend": ("backends", backend), "adapter": ("adapters", adapter), "sampler": ("samplers", sampler)}
-    if progress and "progress" not in {name.partition("@")[0] for name in extensions}:
-        extensions = (PROGRESS, *extensions)
-    heard = extension_tables(extensions, chosen)
-    options = chosen_options(pairs, ctx.obj, registry(), chosen | heard)
-    extended = {name: options.pop(table) for table, (_, name) in heard.items()}
+    chosen = chosen_for_training(ctx, {"backend": backend, "adapter": adapter, "sampler": sampler}, pairs,
+                                 extensions, progress=progress)  # fmt: skip
     finding, settings = made(FindSettings, given), made(TrainSettings, {k: given[k] for k in TAKEN})
     check_optimizer(finding.recipe)
-    if ranks_file is not None:
-        check_takes_ranks(adapter, registry().load("adapters", adapter), options["adapter"])
-    opened = open_model(model, variant, backend, options["backend"])
-    if ranks_file is not None:
-        options["adapter"] |= load_ranks(ranks_file, opened.hashes["dit"])
-    chosen_ones = {"adapter": adapter, "sampler": sampler, "options": options, "settings": settings}
-    with taking_part(extended, HOOKS, "lr-find"):
-        found = find_rate(encoded, opened, into, finding, **chosen_ones)
+    opened, plugins = chosen.opened(model, variant, ranks_file)
+    with taking_part(chosen.extensions, HOOKS, "lr-find"):
+        found = find_rate(encoded, opened, into, finding, settings=settings, **plugins)
     report(found, as_json)
     sys.exit(STOPPED if found.stopped else 0)
 

@@ -12,13 +12,11 @@ import click
 from acestep_core.commands.choices import PluginName, open_model
 from acestep_core.commands.sources import repeats_told, source_options
 from acestep_core.config import plugin_options
-from acestep_core.console import Ticker, clock, print_json, table
+from acestep_core.console import STOPPED, Ticker, clock, print_json, table
 from acestep_core.data import FIELDS, Song, names, usable
 from acestep_core.dataset import Dataset
 from acestep_core.findings import note_lengths
 from acestep_core.inspection import Sound, inspect_songs
-
-STOPPED = 130  # as a shell reports a program ended by Ctrl-C
 
 UNREVIEWED = "?"
 

@@ -11,30 +11,34 @@ import click
 from acestep_core.api import Adapter
 from acestep_core.commands.choices import (
     PluginName,
-    chosen_options,
     extension_choice,
-    extension_tables,
     made,
     model_choices,
-    open_model,
     plugin_choices,
     settings_options,
     taking_part,
 )
-from acestep_core.commands.run_files import RunFileCommand, one_length, preset_record, remarks, run_file_choice
+from acestep_core.commands.run_files import RunFileCommand, one_length, preset_record, run_file_choice
 from acestep_core.commands.runs import show
+from acestep_core.commands.training_choices import (
+    ADAPTER,
+    HOOKS,
+    PROGRESS,
+    SAMPLER,
+    chosen_for_training,
+    progress_choice,
+    ranks_choice,
+)
 from acestep_core.comparison import memory_of
-from acestep_core.console import clock, print_json, sparkline
-from acestep_core.hooks import STEPS
+from acestep_core.console import STOPPED, clock, print_json, sparkline
 from acestep_core.jobs import TrainJob
 from acestep_core.optimizers import check_optimizer
 from acestep_core.processes import speaking_once
-from acestep_core.ranks import check_takes_ranks, load_ranks
 from acestep_core.registry import registry
 from acestep_core.report.diagnosis import diagnose
 from acestep_core.report.facts import read_facts
 from acestep_core.report.page import FILE, write_report
-from acestep_core.run_file.places import OUT, PLUGINS, SAMPLE_PREFIX
+from acestep_core.run_file.places import OUT, SAMPLE_PREFIX
 from acestep_core.samples.making import Round
 from acestep_core.samples.settings import SampleSettings
 from acestep_core.train_memory import Forecast
@@ -42,12 +46,7 @@ from acestep_core.train_plan import TrainPlan, plan_train
 from acestep_core.train_settings import AUTO, TrainSettings, optimizers_of
 from acestep_core.training import TrainResult, train
 
-STOPPED = 130  # as a shell reports a program ended by Ctrl-C
 _MOST_SHOWN = 8  # values of an option
-PROGRESS = "progress@acestep-core"
-ADAPTER, SAMPLER = (PLUGINS[section][1] for section in ("adapter", "sampler"))
-HOOKS = ("acestep_train_start", "acestep_train_step", "acestep_validation", "acestep_checkpoint", "acestep_train_end",
-         "acestep_audio", *STEPS)  # fmt: skip
 
 
 @click.command("train", cls=RunFileCommand)
@@ -59,8 +58,7 @@ HOOKS = ("acestep_train_start", "acestep_train_step", "acestep_validation", "ace
 @click.option("--sampler", default=SAMPLER, show_default=True, type=PluginName("samplers"), metavar="NAME",
               help="Timestep sampler plugin: logit_normal, turbo_steps, uniform, adaptive or another.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), default=OUT, show_default=True)
-@click.option("--ranks", "ranks_file", type=click.Path(path_type=Path), metavar="FILE",
-              help="Layers and their ranks for a LoRA, which `estimate` wrote.")  # fmt: skip
+@ranks_choice
 @click.option("--extend", is_flag=True, help="Go on with the run in --out, even a finished one, for more steps.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done and how much memory it takes; load no weights.")
 @settings_options(TrainSettings)
@@ -68,13 +66,13 @@ HOOKS = ("acestep_train_start", "acestep_train_step", "acestep_validation", "ace
 @click.option("--report/--no-report", default=True, help="Write report.html at the end.  [default: report]")
 @plugin_choices
 @extension_choice
-@click.option("--progress/--no-progress", default=True, help="Show how far it is.  [default: progress]")
+@progress_choice
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 @click.pass_context
 def command(ctx: click.Context, encoded: Path, model: Path, variant: str | None, backend: str, adapter: str,
             sampler: str, out: Path, ranks_file: Path | None, extend: bool, report: bool, dry_run: bool,
-            pairs: tuple[str, ...],
-            extensions: tuple[str, ...], progress: bool, as_json: bool, **given: Any) -> None:  # fmt: skip
+            pairs: tuple[str, ...], extensions: tuple[str, ...], progress: bool, as_json: bool,
+            **given: Any) -> None:  # fmt: skip
     """Train an adapter on the songs in ENCODED into the run folder --out.
 
     ENCODED is what `encode` made, or a folder of .pt files that the reference or Side-Step preprocessed.
@@ -94,31 +92,19 @@ def command(ctx: click.Context, encoded: Path, model: Path, variant: str | None,
     the file wins. What is typed here wins over both.
     """
     with speaking_once() as processes:
-        for remark in remarks(ctx, {"backend": backend, "adapter": adapter, "sampler": sampler}):
-            if processes.main:
-                click.echo(f"note: {remark}", err=True)
-        chosen = {"backend": ("backends", backend), "adapter": ("adapters", adapter), "sampler": ("samplers", sampler)}
-        if progress and "progress" not in {name.partition("@")[0] for name in extensions}:
-            extensions = (PROGRESS, *extensions)
-        heard = extension_tables(extensions, chosen)
-        options = chosen_options(pairs, ctx.obj, registry(), chosen | heard)
-        extended = {name: options.pop(table) for table, (_, name) in heard.items()}
+        chosen = chosen_for_training(ctx, {"backend": backend, "adapter": adapter, "sampler": sampler}, pairs,
+                                     extensions, progress=progress, speaks=processes.main)  # fmt: skip
         settings = made(TrainSettings, one_length(ctx, given))
         samples = made(SampleSettings, given, SAMPLE_PREFIX)
         for optimizer in optimizers_of(settings):
             check_optimizer(optimizer)
-        if ranks_file is not None:
-            check_takes_ranks(adapter, registry().load("adapters", adapter), options["adapter"])
-        opened = open_model(model, variant, backend, options["backend"])
-        if ranks_file is not None:
-            options["adapter"] |= load_ranks(ranks_file, opened.hashes["dit"])
-        chosen_ones = {"adapter": adapter, "sampler": sampler, "options": options}
+        opened, plugins = chosen.opened(model, variant, ranks_file)
         if dry_run:
             processes.first(lambda: show_plan(plan_train(encoded, opened, settings=settings, processes=processes.count,
-                                                         **chosen_ones), opened, as_json))  # fmt: skip
+                                                         **plugins), opened, as_json))  # fmt: skip
             return
-        result = run(encoded, opened, out, settings, extended, extend=extend, processes=processes,
-                     preset=preset_record(ctx), samples=samples, **chosen_ones)  # fmt: skip
+        result = run(encoded, opened, out, settings, chosen.extensions, extend=extend, processes=processes,
+                     preset=preset_record(ctx), samples=samples, **plugins)  # fmt: skip
         processes.first(lambda: tell(result, as_json, page=report))
     sys.exit(STOPPED if result.stopped else 0)
 
@@ -217,11 +203,12 @@ def tell(result: TrainResult, as_json: bool = False, page: bool = True) -> None:
     records = list(result.run.metrics())
     losses = [r["loss"] for r in records if r["event"] == "step"]
     grid = [r["loss"] for r in records if r["event"] == "grid"]
+    memory = memory_of(records)
     base, best, validations = result.run.base(), result.run.best(), result.run.validations()
     if as_json:
         print_json({"run": result.run.folder, "step": result.step, "steps": result.steps, "stopped": result.stopped,
                     "resumed_from": result.resumed_from, "adapter": result.adapter, "grid_loss": grid,
-                    "memory": asdict(memory_of(records)),
+                    "memory": asdict(memory),
                     "validation_base": base, "validation": validations, "best_step": best and best[0],
                     "findings": [asdict(f) for f in found], "report": written})  # fmt: skip
         return
@@ -229,7 +216,6 @@ def tell(result: TrainResult, as_json: bool = False, page: bool = True) -> None:
         click.echo(f"{record['trainable']:,} parameters were trained.")
         for note in record["notes"]:
             click.echo(f"note: {note}")
-    memory = memory_of(records)
     if memory.measured is not None:
         click.echo(str(memory))
     click.echo(f"loss  {sparkline(losses)}")

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 import click
 
-from acestep_core.commands.labelling import STOPPED
 from acestep_core.commands.scan import UNREVIEWED, marked
-from acestep_core.console import clock, printable, table
+from acestep_core.console import STOPPED, clock, printable, table
 from acestep_core.data import FIELDS, names
 from acestep_core.errors import UserError
 from acestep_core.players import Player

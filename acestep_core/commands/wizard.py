@@ -9,9 +9,8 @@ from typing import Any
 import click
 
 from acestep_core.commands.asked import Asking
-from acestep_core.commands.labelling import STOPPED
 from acestep_core.config import parse_toml
-from acestep_core.console import print_json
+from acestep_core.console import STOPPED, print_json
 from acestep_core.errors import UserError, raise_all
 from acestep_core.files import text_at, write_text
 from acestep_core.registry import registry

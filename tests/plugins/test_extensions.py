@@ -11,7 +11,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from acestep_core import Extension, Registry, TrainSettings, train
-from acestep_core.commands.train import HOOKS
+from acestep_core.commands.training_choices import HOOKS
 from acestep_core.hooks import OBSERVERS, STEPS
 from acestep_core.observers import Observers
 from acestep_core.registry import registry
