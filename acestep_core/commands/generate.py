@@ -25,7 +25,14 @@ from acestep_core.commands.choices import (
     words_of_file,
 )
 from acestep_core.commands.generating import making, report
-from acestep_core.commands.lm_choices import TABLE, backend_of_lm, made_backend, planner, thinking_choices
+from acestep_core.commands.lm_choices import (
+    TABLE,
+    backend_of_lm,
+    made_backend,
+    planner,
+    table_of_lm,
+    thinking_choices,
+)
 from acestep_core.commands.timing import time_beside
 from acestep_core.errors import UserError
 from acestep_core.items import read_items, repeated
@@ -90,7 +97,7 @@ def command(config: dict[str, Any], model: Path, variant: str | None, backend: s
     chosen = {"backend": ("backends", backend), "solver": ("solvers", requests[0].solver)}
     chosen |= {"schedule": ("samplers", requests[0].schedule)} if requests[0].schedule else {}
     lm_backend = backend_of_lm(lm_backend, config) if thinks else None
-    chosen |= {TABLE: ("backends", lm_backend)} if lm_backend else {}
+    chosen |= table_of_lm(lm_backend)
     heard = extension_tables(extensions, chosen)
     options = chosen_options(pairs, config, registry(), chosen | heard)
     extended = {name: options.pop(table) for table, (_, name) in heard.items()}

@@ -9,22 +9,19 @@ from typing import Any
 import click
 
 from acestep_core.commands.choices import (
-    chosen_options,
     made,
-    open_model,
     plugin_choices,
     settings_options,
     variant_choices,
     words_of_file,
 )
-from acestep_core.commands.lm_choices import Counted, backend_of_lm, lm_choices, made_backend, open_lm, tell
+from acestep_core.commands.lm_choices import Counted, lm_choices, open_lm, open_with_lm, tell
 from acestep_core.console import print_json
 from acestep_core.errors import UserError
 from acestep_core.files import read_text, write_text
 from acestep_core.lm.fitting import settle
 from acestep_core.lm.requests import Answer, Create, Drawing, Known, LmSettings, Metas, Rewrite, Understand
 from acestep_core.lm.speaking import Asked, LmPart, ask
-from acestep_core.registry import registry
 from acestep_core.transcoding import extract_codes
 
 _TEMPERATURE = 0.3  # of descriptions, as in the reference: what is there is to be said, not imagined
@@ -58,11 +55,7 @@ def understand(config: dict[str, Any], audio: tuple[Path, ...], model: Path, var
 
     A file that cannot be used is told, the others go on, and the exit code is 1.
     """
-    lm_backend = backend_of_lm(lm_backend, config)
-    chosen = {"backend": ("backends", backend)} | ({"lm_backend": ("backends", lm_backend)} if lm_backend else {})
-    options = chosen_options(pairs, config, registry(), chosen)
-    made_lm = made_backend(lm_backend, options.pop("lm_backend", {}))
-    opened = open_model(model, variant, backend, options["backend"], lm=lm, lm_backend=made_lm)
+    opened = open_with_lm(model, variant, backend, lm, lm_backend, pairs=pairs, config=config)
     which = settle(opened)
     tell(which.why)
     given["temperature"] = _TEMPERATURE if given["temperature"] is None else given["temperature"]
@@ -129,9 +122,7 @@ def _asked(
     pairs: tuple[str, ...],
     given: dict[str, Any],
 ) -> list[Answer]:
-    backend = backend_of_lm(backend, config) or "pt"
-    options = chosen_options(pairs, config, registry(), {"lm_backend": ("backends", backend)})
-    return _answers(open_lm(model, lm, backend, options["lm_backend"]), asked, given)
+    return _answers(open_lm(model, lm, backend, pairs=pairs, config=config), asked, given)
 
 
 def _answers(lm: LmPart, asked: list[Asked], given: Mapping[str, Any], at_once: int | None = None) -> list[Answer]:

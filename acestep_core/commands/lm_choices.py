@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from acestep_core.api import Backend
-from acestep_core.commands.choices import PluginName, made, settings_options
+from acestep_core.commands.choices import PluginName, chosen_options, made, open_model, settings_options
 from acestep_core.console import Ticker
 from acestep_core.errors import UserError
 from acestep_core.lm.fitting import SECONDS, choose_lm, settle
@@ -44,9 +44,35 @@ def backend_of_lm(asked: str | None, config: Mapping[str, Any]) -> str | None:
     return asked or (table.get("lm") if isinstance(table, Mapping) else None)
 
 
-def open_lm(folder: Path, lm: str | None, backend: str, options: Mapping[str, Any]) -> LmPart:
-    """The language model in `folder` alone, without anything else of a checkpoint."""
-    made = made_backend(backend, options)
+def table_of_lm(backend: str | None) -> dict[str, tuple[str, str]]:
+    """Its table for `chosen_options`; none where the backend of the model runs the language model as well."""
+    return {TABLE: ("backends", backend)} if backend else {}
+
+
+def open_with_lm(
+    model: Path,
+    variant: str | None,
+    backend: str,
+    lm: str | None,
+    lm_backend: str | None,
+    *,
+    pairs: Sequence[str],
+    config: Mapping[str, Any],
+) -> Model:
+    """The model in a folder, its language model included, with the options of `-o` and the settings file."""
+    lm_backend = backend_of_lm(lm_backend, config)
+    chosen = {"backend": ("backends", backend), **table_of_lm(lm_backend)}
+    options = chosen_options(pairs, config, registry(), chosen)
+    of_lm = made_backend(lm_backend, options.get(TABLE, {}))
+    return open_model(model, variant, backend, options["backend"], lm=lm, lm_backend=of_lm)
+
+
+def open_lm(
+    folder: Path, lm: str | None, lm_backend: str | None, *, pairs: Sequence[str], config: Mapping[str, Any]
+) -> LmPart:
+    """The language model in `folder` alone, without anything else of a checkpoint. Without a name, `pt` runs it."""
+    name = backend_of_lm(lm_backend, config) or "pt"
+    made = made_backend(name, chosen_options(pairs, config, registry(), table_of_lm(name))[TABLE])
     chosen = choose_lm(folder, lm, made)
     tell(chosen.why)
     return load_part(made, "lm", chosen.folder)

@@ -8,7 +8,7 @@ import click
 
 from acestep_core.checkpoint import language_model, language_models, open_checkpoint
 from acestep_core.commands.choices import chosen_options, plugin_choices, variant_choices
-from acestep_core.commands.lm_choices import TABLE, backend_of_lm, lm_choices, made_backend
+from acestep_core.commands.lm_choices import TABLE, backend_of_lm, lm_choices, made_backend, table_of_lm
 from acestep_core.console import print_json, table
 from acestep_core.errors import UserError
 from acestep_core.lm.fitting import LmPlan, largest, plan_lm, short, too_large
@@ -45,7 +45,7 @@ def plan_command(config: dict[str, Any], folder: Path, vram: float | None, secon
     if think and seconds < SHORTEST_S:
         raise UserError(f"The language model knows no song of {seconds:g} s", f"give --seconds {SHORTEST_S} or more")
     lm_backend = backend_of_lm(lm_backend, config)
-    chosen = {"backend": ("backends", backend)} | ({TABLE: ("backends", lm_backend)} if lm_backend else {})
+    chosen = {"backend": ("backends", backend), **table_of_lm(lm_backend)}
     options = chosen_options(pairs, config, registry(), chosen)
     budget = None if vram is None else round(vram * 1e9)
     checkpoint = open_checkpoint(folder, variant, lm)

@@ -10,19 +10,11 @@ import click
 from acestep_core.alignment.agreement import Agreement
 from acestep_core.alignment.clips import Scores, open_clip, score_clip
 from acestep_core.alignment.listening import Listening
-from acestep_core.commands.choices import (
-    chosen_options,
-    made,
-    model_choices,
-    open_model,
-    plugin_choices,
-    settings_options,
-)
-from acestep_core.commands.lm_choices import TABLE, backend_of_lm, lm_choices, made_backend
+from acestep_core.commands.choices import made, model_choices, plugin_choices, settings_options
+from acestep_core.commands.lm_choices import lm_choices, open_with_lm
 from acestep_core.console import print_json
 from acestep_core.errors import FatalError, OutOfMemory, UserError
 from acestep_core.lm.scoring import LmScore, Scoring
-from acestep_core.registry import registry
 
 
 @click.command("score")
@@ -42,11 +34,7 @@ def command(config: dict[str, Any], clips: tuple[Path, ...], model: Path, varian
     lm: how far the language model would say these words of this audio; 0.5 is no difference. dit: how well the lyrics
     are followed, by the attention of the model. Both compare clips of one prompt; neither knows what sounds good.
     """
-    lm_backend = backend_of_lm(lm_backend, config)
-    chosen = {"backend": ("backends", backend)} | ({TABLE: ("backends", lm_backend)} if lm_backend else {})
-    options = chosen_options(pairs, config, registry(), chosen)
-    of_lm = made_backend(lm_backend, options.pop(TABLE, {}))
-    opened = open_model(model, variant, backend, options["backend"], lm=lm, lm_backend=of_lm)
+    opened = open_with_lm(model, variant, backend, lm, lm_backend, pairs=pairs, config=config)
     scoring, listening = made(Scoring, given), made(Listening, given)
     done, problems = {}, {}
     for path in clips:
