@@ -19,6 +19,8 @@ _BASE_TASKS = (*_TURBO_TASKS, "extract", "lego", "complete")
 _NUMBERS = ("hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim",
             "intermediate_size")  # fmt: skip
 
+Shape = tuple[int, ...]
+
 
 @dataclass(frozen=True)
 class ModelInfo:
@@ -219,6 +221,17 @@ def weight_files(folder: Path) -> list[Path]:
         if (folder / f"{name}.safetensors").is_file():
             return [folder / f"{name}.safetensors"]
     raise UserError(f"{folder} has no weights (model.safetensors)", "download the folder again")
+
+
+def check_tensors(expected: Mapping[str, Shape], found: Mapping[str, Shape], where: str) -> None:
+    """Raise `UserError` telling every difference between the tensors of a model and those meant for it, by name."""
+    lines = [f"missing {name}" for name in sorted(expected.keys() - found.keys())]
+    lines += [f"unexpected {name}" for name in sorted(found.keys() - expected.keys())]
+    for name in sorted(expected.keys() & found.keys()):
+        if expected[name] != found[name]:
+            lines.append(f"{name} is {found[name]}, config.json says {expected[name]}")
+    if lines:
+        raise UserError(f"{where}: {len(lines)} tensors do not fit:\n  " + "\n  ".join(lines), "download it again")
 
 
 def _shards(index: Path) -> list[Path]:

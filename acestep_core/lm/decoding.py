@@ -55,38 +55,34 @@ class _Said:
 
 
 def decode(
-    start: Callable[[int], Rows],
+    rows: Rows,
     jobs: Sequence[Speech],
     *,
     longest: int,
     on_token: Callable[[int, int], None] = lambda index, said: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> list[list[int]]:
-    """The tokens of each job, its end mark included. `start(rows)` opens that many sequences.
+    """The tokens of each job, its end mark included. `rows` have read nothing; the first `advance` says how many.
 
     `longest` is what the model can read; a job that comes to it is a `UserError`, nothing is cut.
     """
     said = [_Said(job, job.reader.start()) for job in jobs]
-    rows = _rows(said)
-    cache = start(len(rows))
-    unread: list[list[int]] = [list(prompt) for _, prompt in rows]
+    unread = _prompts(said)
     going = list(range(len(said)))
     while going and not stop():
         for index in going:
             _check_length(said[index], longest)
         allowed = {i: said[i].job.reader.allowed(said[i].state) for i in going}
-        scores = iter(cache.advance(unread, [allowed[i].ids for i in going for _ in range(1 + said[i].guided)]))
+        scores = iter(rows.advance(unread, [allowed[i].ids for i in going for _ in range(1 + said[i].guided)]))
         for index in going:
             _say(said[index], next(scores), next(scores) if said[index].guided else None, allowed[index])
             on_token(index, len(said[index].tokens))
-        unread, going = _next(cache, said, going)
+        unread, going = _next(rows, said, going)
     return [s.tokens for s in said]
 
 
-def _rows(said: Sequence[_Said]) -> list[tuple[int, Sequence[int]]]:
-    return [
-        (i, p) for i, s in enumerate(said) for p in ([s.job.prompt, s.job.negative] if s.guided else [s.job.prompt])
-    ]
+def _prompts(said: Sequence[_Said]) -> list[list[int]]:
+    return [list(p) for s in said for p in ([s.job.prompt, s.job.negative] if s.guided else [s.job.prompt])]
 
 
 def _say(said: _Said, scores: "np.ndarray", away_from: "np.ndarray | None", allowed: "object") -> None:
@@ -98,7 +94,7 @@ def _say(said: _Said, scores: "np.ndarray", away_from: "np.ndarray | None", allo
     said.tokens.append(token)
 
 
-def _next(cache: Rows, said: Sequence[_Said], going: Sequence[int]) -> tuple[list[list[int]], list[int]]:
+def _next(rows: Rows, said: Sequence[_Said], going: Sequence[int]) -> tuple[list[list[int]], list[int]]:
     """(tokens to be read by every row that goes on, the sequences that do)."""
     still, kept, unread, row = [], [], [], 0
     for index in going:
@@ -109,7 +105,7 @@ def _next(cache: Rows, said: Sequence[_Said], going: Sequence[int]) -> tuple[lis
             unread += [[said[index].tokens[-1]]] * width
         row += width
     if len(still) < len(going) and still:
-        cache.keep(kept)
+        rows.keep(kept)
     return unread, still
 
 

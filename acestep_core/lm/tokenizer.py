@@ -28,6 +28,11 @@ class LmTokenizer:
     def vocabulary(self) -> Vocabulary:
         return vocabulary_of(self.folder / FILE)
 
+    def check_fits(self, tokens: int) -> None:
+        """Raise `UserError` where there are more tokens than a model has outputs."""
+        if len(self.vocabulary.texts) > tokens:
+            raise UserError(f"{self.folder}: the tokenizer has more tokens than the model", "download the folder again")
+
     def chat(self, messages: Sequence[Message]) -> list[int]:
         """Tokens of a chat; it is the assistant's turn, unless the last word is the assistant's already."""
         return self.encode(self.chat_text(messages))

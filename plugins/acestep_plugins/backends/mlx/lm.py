@@ -1,6 +1,6 @@
 """The 5 Hz language model: Qwen3 of mlx-lm with a cache, many sequences in one pass."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,15 +8,15 @@ import mlx.core as mx
 from mlx.utils import tree_flatten
 
 from acestep_core import UserError
-from acestep_core.checkpoint import read_config, weight_files
+from acestep_core.checkpoint import check_tensors, read_config, weight_files
 from acestep_core.lm.decoding import Speech, decode
+from acestep_core.lm.logits import wanted_logits
 from acestep_core.lm.tokenizer import LmTokenizer
 from acestep_plugins.backends.mlx.device import Place
 
 if TYPE_CHECKING:
     import numpy as np
 
-_MANY = 4  # an output for a quarter of all tokens is cheaper made whole than gathered
 _AT_ONCE = 2048  # tokens of a prompt in one pass: the attention of a long one would not fit
 
 
@@ -34,13 +34,13 @@ class Lm:
             tensors = {n: t.astype(place.type) for n, t in _read(folder)}
             head = tensors.pop("lm_head.weight", None)
             self.model = Qwen3Model(ModelArgs.from_dict(config))
-            _check_match(self.model, tensors, folder)
+            expected = {name: tensor.shape for name, tensor in tree_flatten(self.model.parameters())}
+            check_tensors(expected, {name: tensor.shape for name, tensor in tensors.items()}, str(folder))
             self.model.load_weights(list(tensors.items()))
             self.model.eval()
             self.head = self.model.embed_tokens.weight if head is None else head
             mx.eval(self.model.parameters(), self.head)
-        if len(self.tokenizer.vocabulary.texts) > len(self.head):
-            raise UserError(f"{folder}: the tokenizer has more tokens than the model", "download the folder again")
+        self.tokenizer.check_fits(len(self.head))
 
     @property
     def about(self) -> Mapping[str, Any]:
@@ -54,7 +54,7 @@ class Lm:
         stop: Callable[[], bool] = lambda: False,
     ) -> list[list[int]]:
         with mx.stream(self.place.stream):
-            return decode(lambda rows: Rows(self), speeches, longest=self.longest, on_token=on_token, stop=stop)
+            return decode(Rows(self), speeches, longest=self.longest, on_token=on_token, stop=stop)
 
 
 class Rows:
@@ -96,30 +96,16 @@ class Rows:
         return hidden, cache
 
     def _scores(self, hidden: mx.array, wanted: "Sequence[np.ndarray | None]") -> "list[np.ndarray | None]":
-        import numpy as np
-
-        groups: dict[int, list[int]] = {}
-        for row, ids in enumerate(wanted):
-            if ids is not None:
-                groups.setdefault(id(ids), []).append(row)
-        found: list[np.ndarray | None] = [None] * len(wanted)
-        logits = [_logits(self._lm.head, hidden[mx.array(r)], wanted[r[0]]).astype(mx.float32) for r in groups.values()]
-        mx.eval(logits)
-        for rows, scores in zip(groups.values(), logits, strict=True):
-            for row, one in zip(rows, np.array(scores), strict=True):
-                found[row] = one
-        return found
+        return wanted_logits(self._lm.head, hidden, wanted, index=mx.array, numbers=_numbers)
 
 
-def _logits(head: mx.array, hidden: mx.array, ids: "np.ndarray") -> mx.array:
-    """[rows, ids] of the tokens with these sorted ids: only what is asked for is computed."""
-    first, last = int(ids[0]), int(ids[-1])
-    if last - first + 1 == len(ids):
-        return hidden @ head[first : last + 1].T
-    index = mx.array(ids)
-    if len(ids) * _MANY > len(head):
-        return (hidden @ head.T)[:, index]
-    return hidden @ head[index].T
+def _numbers(made: Iterator[mx.array]) -> "list[np.ndarray]":
+    """Computed in one go: MLX does nothing before it is asked."""
+    import numpy as np
+
+    logits = [one.astype(mx.float32) for one in made]
+    mx.eval(logits)
+    return [np.array(one) for one in logits]
 
 
 def _read(folder: Path) -> Any:
@@ -130,15 +116,3 @@ def _read(folder: Path) -> Any:
         except (RuntimeError, ValueError) as e:
             raise UserError(f"{path} is damaged ({e})", "download it again") from e
         yield from ((name.removeprefix("model."), tensor) for name, tensor in tensors.items())
-
-
-def _check_match(model: Any, tensors: Mapping[str, mx.array], folder: Path) -> None:
-    """Raise `UserError` telling every difference between the model and the tensors meant for it."""
-    expected = {name: tensor.shape for name, tensor in tree_flatten(model.parameters())}
-    lines = [f"missing {n}" for n in sorted(expected.keys() - tensors.keys())]
-    lines += [f"unexpected {n}" for n in sorted(tensors.keys() - expected.keys())]
-    for name in sorted(expected.keys() & tensors.keys()):
-        if expected[name] != tensors[name].shape:
-            lines.append(f"{name} is {tensors[name].shape}, config.json says {expected[name]}")
-    if lines:
-        raise UserError(f"{folder}: {len(lines)} tensors do not fit:\n  " + "\n  ".join(lines), "download it again")

@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from acestep_core import UserError
-from acestep_core.checkpoint import weight_files
+from acestep_core.checkpoint import check_tensors, weight_files
 from acestep_core.layer_names import to_diffusers, to_original
 from acestep_plugins.backends.pt.device import Place
 
@@ -63,12 +63,8 @@ def fill(module: nn.Module, folder: Path, prefix: str, place: Place) -> nn.Modul
 
 def check_match(module: nn.Module, state: Mapping[str, torch.Tensor], where: str) -> None:
     """Raise `UserError` telling every difference between a module and the tensors meant for it."""
-    expected = module.state_dict()
-    lines = [f"missing {to_original(k)}" for k in sorted(expected.keys() - state.keys())]
-    lines += [f"unexpected {to_original(k)}" for k in sorted(state.keys() - expected.keys())]
-    for key in sorted(expected.keys() & state.keys()):
-        if expected[key].shape != state[key].shape:
-            found, wanted = tuple(state[key].shape), tuple(expected[key].shape)
-            lines.append(f"{to_original(key)} is {found}, config.json says {wanted}")
-    if lines:
-        raise UserError(f"{where}: {len(lines)} tensors do not fit:\n  " + "\n  ".join(lines), "download it again")
+    check_tensors(_shapes(module.state_dict()), _shapes(state), where)
+
+
+def _shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
+    return {to_original(name): tuple(tensor.shape) for name, tensor in tensors.items()}

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from acestep_core import UserError
 from acestep_core.checkpoint import read_config
 from acestep_core.lm.decoding import Speech, decode
+from acestep_core.lm.logits import wanted_logits
 from acestep_core.lm.tokenizer import LmTokenizer
 from acestep_core.lm.weighing import Told, Weighed
 from acestep_plugins.backends.pt.device import Place
@@ -18,8 +18,6 @@ from acestep_plugins.backends.pt.weighing import weighed
 
 if TYPE_CHECKING:
     import numpy as np
-
-_MANY = 4  # an output for a quarter of all tokens is cheaper made whole than gathered
 
 
 class Lm:
@@ -40,8 +38,7 @@ class Lm:
         self.model = _placed(self.model, place)
         embedding = self.model.embed_tokens.weight
         self.head = embedding if head is None else head.to(place.device, place.dtype)
-        if len(self.tokenizer.vocabulary.texts) > len(self.head):
-            raise UserError(f"{folder}: the tokenizer has more tokens than the model", "download the folder again")
+        self.tokenizer.check_fits(len(self.head))
 
     @property
     def about(self) -> Mapping[str, Any]:
@@ -56,7 +53,7 @@ class Lm:
     ) -> list[list[int]]:
         hint = "think fewer or shorter ones, or a smaller --lm"
         with shortage(f"{len(speeches)} songs in the language model", hint):
-            return decode(lambda rows: Rows(self), speeches, longest=self.longest, on_token=on_token, stop=stop)
+            return decode(Rows(self), speeches, longest=self.longest, on_token=on_token, stop=stop)
 
     def weigh(self, texts: Sequence[Told]) -> list[Weighed]:
         return weighed(self.model, self.head, texts, self.longest)
@@ -109,27 +106,12 @@ class Rows:
         return done.last_hidden_state[:, -1]
 
     def _scores(self, hidden: torch.Tensor, wanted: "Sequence[np.ndarray | None]") -> "list[np.ndarray | None]":
-        groups: dict[int, list[int]] = {}
-        for row, ids in enumerate(wanted):
-            if ids is not None:
-                groups.setdefault(id(ids), []).append(row)
-        found: list[np.ndarray | None] = [None] * len(wanted)
-        for rows in groups.values():
-            scores = _logits(self._lm.head, hidden[rows], wanted[rows[0]])
-            for row, one in zip(rows, scores.float().cpu().numpy(), strict=True):
-                found[row] = one
-        return found
-
-
-def _logits(head: torch.Tensor, hidden: torch.Tensor, ids: "np.ndarray") -> torch.Tensor:
-    """[rows, ids] of the tokens with these sorted ids: only what is asked for is computed."""
-    first, last = int(ids[0]), int(ids[-1])
-    if last - first + 1 == len(ids):
-        return hidden @ head[first : last + 1].T
-    index = torch.from_numpy(ids).to(head.device)
-    if len(ids) * _MANY > len(head):
-        return (hidden @ head.T)[:, index]
-    return hidden @ head[index].T
+        device = hidden.device
+        return wanted_logits(
+            self._lm.head, hidden, wanted,
+            index=lambda places: torch.as_tensor(places, device=device),
+            numbers=lambda made: (logits.float().cpu().numpy() for logits in made),
+        )  # fmt: skip
 
 
 def _placed(model: Any, place: Place) -> Any:
