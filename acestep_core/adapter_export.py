@@ -181,15 +181,11 @@ def placed(out: Path, force: bool, resumable: bool = False) -> Iterator[Path]:
         yield place
         _remove(out)
         place.rename(out)
-    except OSError as e:
-        _remove(place)
-        raise UserError(f"{out} cannot be written ({e.strerror or e})", "give another --out") from e
-    except Exception:
-        _remove(place)
-        raise
-    except BaseException:
-        if not resumable:
+    except BaseException as e:
+        if isinstance(e, Exception) or not resumable:
             _remove(place)
+        if isinstance(e, OSError):
+            raise UserError(f"{out} cannot be written ({e.strerror or e})", "give another --out") from e
         raise
 
 
