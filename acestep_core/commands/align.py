@@ -23,8 +23,9 @@ from acestep_core.commands.choices import (
     variant_choices,
     words_of_file,
 )
+from acestep_core.commands.one_by_one import one_by_one
 from acestep_core.console import Ticker, clock, print_json
-from acestep_core.errors import FatalError, OutOfMemory, UserError
+from acestep_core.errors import UserError
 from acestep_core.files import read_text, write_text
 from acestep_core.record import load_record
 from acestep_core.registry import registry
@@ -66,22 +67,21 @@ def command(config: dict[str, Any], audio: tuple[Path, ...], model: Path | None,
     targets = _targets(audio, out, ending)
     words = words_of_file(lyrics_file, lyrics) if lyrics_file else lyrics
     aligner = _by_ctc(ctc, words) if ctc else _by_model(model, variant, backend, pairs, config, given, reference)
-    done, problems = {}, {}
-    for song, target in targets.items():
-        try:
-            if target.exists() and not force:
-                raise UserError(f"{target} is there already", "add --force to replace it, or give --out")
-            lines = merged(aligner(song), merge)
-            write_text(target, text_of(lines, target.suffix))
-        except (OutOfMemory, FatalError):
-            raise
-        except UserError as e:
-            problems[str(song)] = str(e)
-            click.echo(f"Error: {song.name}: {e}", err=True)
-            continue
-        done[str(song)] = {"file": target, "lines": [asdict(line) for line in lines]}
+
+    def written(song: Path) -> list[TimedLine]:
+        target = targets[song]
+        if target.exists() and not force:
+            raise UserError(f"{target} is there already", "add --force to replace it, or give --out")
+        lines = merged(aligner(song), merge)
+        write_text(target, text_of(lines, target.suffix))
+        return lines
+
+    done: dict[str, dict[str, Any]] = {}
+    problems: dict[str, str] = {}
+    for song, lines in one_by_one(targets, written, problems):
+        done[str(song)] = {"file": targets[song], "lines": [asdict(line) for line in lines]}
         if not as_json:
-            _say(target, lines)
+            _say(targets[song], lines)
     if as_json:
         print_json({"songs": done, "problems": problems})
     sys.exit(1 if problems else 0)

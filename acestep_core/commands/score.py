@@ -12,8 +12,8 @@ from acestep_core.alignment.clips import Scores, open_clip, score_clip
 from acestep_core.alignment.listening import Listening
 from acestep_core.commands.choices import made, model_choices, plugin_choices, settings_options
 from acestep_core.commands.lm_choices import lm_choices, open_with_lm
+from acestep_core.commands.one_by_one import one_by_one
 from acestep_core.console import print_json
-from acestep_core.errors import FatalError, OutOfMemory, UserError
 from acestep_core.lm.scoring import LmScore, Scoring
 
 
@@ -36,16 +36,9 @@ def command(config: dict[str, Any], clips: tuple[Path, ...], model: Path, varian
     """
     opened = open_with_lm(model, variant, backend, lm, lm_backend, pairs=pairs, config=config)
     scoring, listening = made(Scoring, given), made(Listening, given)
-    done, problems = {}, {}
-    for path in clips:
-        try:
-            scores = score_clip(opened, open_clip(path), listening, scoring)
-        except (OutOfMemory, FatalError):
-            raise
-        except UserError as e:
-            problems[str(path)] = str(e)
-            click.echo(f"Error: {path.name}: {e}", err=True)
-            continue
+    done: dict[str, dict[str, Any]] = {}
+    problems: dict[str, str] = {}
+    for path, scores in one_by_one(clips, lambda p: score_clip(opened, open_clip(p), listening, scoring), problems):
         done[str(path)] = {
             "lm": _plain(scores.lm),
             "dit": _plain(scores.dit),
