@@ -6,29 +6,17 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from adapter_folders import write_adapters
 from safetensors.torch import load_file, save_file
 
 from acestep_core import TrainSettings, load_backend, merging, train
 from acestep_core.files import write_json
-from acestep_core.registry import registry
-
-KINDS = [("plain", "lora", {"rank": 4}), ("dora", "lora", {"rank": 4, "dora": True}), ("small", "lokr", {}),
-         ("turned", "oft", {"block_size": 16})]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def run_folder(tiny, tmp_path_factory):
     """A run's adapter/ of each kind."""
-    model, folder = load_backend("pt", model=tiny, device="cpu", dtype="float32"), tmp_path_factory.mktemp("runs")
-    generator = torch.Generator().manual_seed(3)
-    for name, kind, options in KINDS:
-        attached = registry().make("adapters", kind, options).attach(model.dit.decoder)
-        with torch.no_grad():
-            for parameter in attached.parameters.values():
-                parameter += 0.05 * torch.randn(parameter.shape, generator=generator)
-        attached.save(folder / name / "adapter", {"base_variant": "turbo", "trigger": "zxc"})
-        attached.detach()
-    return folder
+    return write_adapters(tmp_path_factory.mktemp("runs"), tiny)
 
 
 @pytest.fixture(scope="module")

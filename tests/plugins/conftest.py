@@ -19,6 +19,18 @@ def base(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def lm_folder(tiny):
+    """The folder of the tiny language model."""
+    return next(p for p in tiny.iterdir() if p.name.startswith("acestep-5Hz-lm"))
+
+
+@pytest.fixture(scope="session")
+def pt_lm(lm_folder):
+    """That language model on PyTorch, in full precision."""
+    return registry().make("backends", "pt", {"device": "cpu", "dtype": "float32"}).load("lm", lm_folder)
+
+
+@pytest.fixture(scope="session")
 def adapter(turbo, tmp_path_factory):
     """A LoKr that was moved away from identity."""
     import torch

@@ -8,70 +8,54 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from lm_cases import GREEDY, MANY
 
 from acestep_core import UserError
-from acestep_core.lm.requests import Codes, Create, LmSettings, Metas, Plan, Understand
+from acestep_core.lm.requests import Codes, LmSettings, Metas, Understand
 from acestep_core.lm.speaking import Asked, ask
 from acestep_core.registry import registry
 
 pytest.importorskip("mlx_lm", reason="the extra 'mlx' is not installed")
 
-GREEDY = LmSettings(temperature=0, cfg=1)
-MANY = (
-    Asked(Plan("soft piano", "la la", skip=frozenset({"genres", "caption"})), 1),
-    Asked(Create("a song", True, Metas(caption="rain", genres="folk")), 2),
-    Asked(Codes("a", "b", Metas(duration_s=10)), 3),
-    Asked(Codes("a longer caption than the other", "words", Metas(duration_s=12, bpm=90, keyscale="C major")), 4),
-    Asked(Codes("a", "b", Metas(duration_s=10)), 5),
-)
+FIVE = (*MANY, Asked(Codes("a", "b", Metas(duration_s=10)), 5))
 
 
 @pytest.fixture(scope="module")
-def folder(tiny):
-    return next(p for p in tiny.iterdir() if p.name.startswith("acestep-5Hz-lm"))
-
-
-@pytest.fixture(scope="module")
-def pt(folder):
-    return registry().make("backends", "pt", {"device": "cpu", "dtype": "float32"}).load("lm", folder)
-
-
-@pytest.fixture(scope="module")
-def mlx(folder):
-    return registry().make("backends", "mlx", {"device": "cpu"}).load("lm", folder)
+def mlx(lm_folder):
+    return registry().make("backends", "mlx", {"device": "cpu"}).load("lm", lm_folder)
 
 
 @pytest.mark.parametrize("cfg", [1.0, 2.5])
-def test_it_says_what_pytorch_says(pt, mlx, cfg):
+def test_it_says_what_pytorch_says(pt_lm, mlx, cfg):
     """Plan, song and codes of three lengths in one batch, two prompts equal; guided and not."""
     settings = replace(GREEDY, cfg=cfg)
-    said = ask(mlx, MANY, settings)
-    assert said == ask(pt, MANY, settings)
+    said = ask(mlx, FIVE, settings)
+    assert said == ask(pt_lm, FIVE, settings)
     assert [len(a.codes) for a in said] == [0, 0, 50, 60, 50]
 
 
-def test_drawn_tokens_are_the_same_as_well(pt, mlx):
+def test_drawn_tokens_are_the_same_as_well(pt_lm, mlx):
     settings = LmSettings(temperature=0.9, top_k=50, top_p=0.9, repetition_penalty=1.1)
-    assert ask(mlx, MANY, settings) == ask(pt, MANY, settings)
+    assert ask(mlx, FIVE, settings) == ask(pt_lm, FIVE, settings)
 
 
 def test_many_at_once_say_what_each_says_alone(mlx):
-    assert ask(mlx, MANY, LmSettings()) == [ask(mlx, [one], LmSettings())[0] for one in MANY]
+    assert ask(mlx, FIVE, LmSettings()) == [ask(mlx, [one], LmSettings())[0] for one in FIVE]
 
 
-def test_a_long_prompt_is_read_in_pieces(pt, mlx, monkeypatch):
+def test_a_long_prompt_is_read_in_pieces(pt_lm, mlx, monkeypatch):
     """Pieces do not change what is said, and the logits are PyTorch's."""
     from acestep_plugins.backends.mlx import lm as module
     from acestep_plugins.backends.pt.lm import Rows
 
     asked = [Asked(Understand([(7 * i) % 64000 for i in range(700)], Metas(caption="a", genres="b"), words=False), 1),
              Asked(Understand([5] * 40, Metas(caption="a", genres="b"), words=False), 2)]  # fmt: skip
-    whole = ask(pt, asked, GREEDY)
+    whole = ask(pt_lm, asked, GREEDY)
     monkeypatch.setattr(module, "_AT_ONCE", 100)
     assert ask(mlx, asked, GREEDY) == whole
-    prompts, ids = [list(range(300, 650)), list(range(300, 320))], np.arange(len(pt.head))
+    prompts, ids = [list(range(300, 650)), list(range(300, 320))], np.arange(len(pt_lm.head))
     ours = module.Rows(mlx).advance(prompts, [ids, ids])
-    theirs = Rows(pt).advance(prompts, [ids, ids])
+    theirs = Rows(pt_lm).advance(prompts, [ids, ids])
     assert max(np.abs(a - b).max() / np.abs(b).max() for a, b in zip(ours, theirs, strict=True)) < 1e-5
 
 
@@ -80,11 +64,11 @@ def test_a_prompt_that_is_too_long_is_told(mlx):
         ask(mlx, [Asked(Understand([1] * 33000), 1)], GREEDY)
 
 
-def test_names_with_a_prefix_and_a_head_of_its_own_are_read(tmp_path, folder, mlx):
+def test_names_with_a_prefix_and_a_head_of_its_own_are_read(tmp_path, lm_folder, mlx):
     from safetensors.torch import load_file, save_file
 
-    other = shutil.copytree(folder, tmp_path / "lm")
-    tensors = {f"model.{k}": v for k, v in load_file(folder / "model.safetensors").items()}
+    other = shutil.copytree(lm_folder, tmp_path / "lm")
+    tensors = {f"model.{k}": v for k, v in load_file(lm_folder / "model.safetensors").items()}
     head = tensors["model.embed_tokens.weight"].flip(0).contiguous()
     save_file({**tensors, "lm_head.weight": head}, other / "model.safetensors")
     opened = registry().make("backends", "mlx", {"device": "cpu"}).load("lm", other)
@@ -92,25 +76,8 @@ def test_names_with_a_prefix_and_a_head_of_its_own_are_read(tmp_path, folder, ml
     assert (np.array(opened.model.embed_tokens.weight) == np.array(mlx.model.embed_tokens.weight)).all()
 
 
-def test_damaged_folders_are_told(tmp_path, folder):
-    from safetensors.torch import load_file, save_file
-
-    made = registry().make("backends", "mlx", {"device": "cpu"})
-    broken = shutil.copytree(folder, tmp_path / "lm")
-    tensors = load_file(broken / "model.safetensors")
-    save_file({k: v for k, v in tensors.items() if "layers.1" not in k}, broken / "model.safetensors")
-    with pytest.raises(UserError, match=r"tensors do not fit:\n  missing layers\.1"):
-        made.load("lm", broken)
-    (broken / "model.safetensors").write_bytes(b"short")
-    with pytest.raises(UserError, match="damaged"):
-        made.load("lm", broken)
-    (broken / "tokenizer.json").unlink()
-    with pytest.raises(UserError, match=r"has no tokenizer\.json"):
-        made.load("lm", broken)
-
-
-def test_half_precision(folder):
-    half = registry().make("backends", "mlx", {"device": "cpu", "dtype": "bfloat16"}).load("lm", folder)
+def test_half_precision(lm_folder):
+    half = registry().make("backends", "mlx", {"device": "cpu", "dtype": "bfloat16"}).load("lm", lm_folder)
     assert half.about == {"device": "cpu", "dtype": "bfloat16"}
     assert len(ask(half, [MANY[2]], GREEDY)[0].codes) == 50
 
