@@ -52,16 +52,21 @@ def write_dataset(path: Path, songs: Sequence[Song], settings: Mapping[str, Any]
     """Metadata and samples in the reference's key order, then our fields."""
     samples = [_sample(s, settings["all_instrumental"]) for s in songs]
     given = settings["all_instrumental"]
-    metadata = {
+    instrumental = all(s["is_instrumental"] for s in samples) if given is None else given
+    write_json(path, {"metadata": metadata_of(settings, len(samples), instrumental), "samples": samples})
+
+
+def metadata_of(settings: Mapping[str, Any], samples: int, instrumental: bool) -> dict[str, Any]:
+    """What the reference keeps of a dataset besides its songs, as of now."""
+    return {
         "name": settings["name"],
         "custom_tag": settings["custom_tag"],
         "tag_position": settings["tag_position"],
         "created_at": datetime.now().isoformat(timespec="seconds"),
-        "num_samples": len(samples),
-        "all_instrumental": all(s["is_instrumental"] for s in samples) if given is None else given,
+        "num_samples": samples,
+        "all_instrumental": instrumental,
         "genre_ratio": settings["genre_ratio"],
     }
-    write_json(path, {"metadata": metadata, "samples": samples})
 
 
 def _lacks_lyrics(sample: Any) -> bool:

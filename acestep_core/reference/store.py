@@ -1,12 +1,12 @@
 """Writes encoded songs as the reference's trainers and Side-Step read them, and knows which are there already."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from acestep_core.data import INSTRUMENTAL, Song
+from acestep_core.dataset_file import metadata_of
 from acestep_core.errors import UserError
 from acestep_core.files import write_json
 from acestep_core.parts import DitPart
@@ -74,15 +74,7 @@ class ReferenceStore:
     def finish(self, entries: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> None:
         """The manifest; what it says of the dataset is in `about["dataset"]`."""
         settings = about["dataset"]
-        metadata = {
-            "name": settings["name"],
-            "custom_tag": settings["custom_tag"],
-            "tag_position": settings["tag_position"],
-            "created_at": datetime.now().isoformat(timespec="seconds"),
-            "num_samples": len(entries),
-            "all_instrumental": bool(settings["all_instrumental"]),
-            "genre_ratio": settings["genre_ratio"],
-        }
+        metadata = metadata_of(settings, len(entries), bool(settings["all_instrumental"]))
         files = [entry["file"] for entry in entries]
         write_json(self._folder / tensors.MANIFEST, {"metadata": metadata, "samples": files, "num_samples": len(files)})
 
