@@ -13,7 +13,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return install(tmp_path_factory.mktemp("installed"), *PACKAGES)
 
 
-@pytest.mark.parametrize("name", ["acestep-example", "acestep-research-samplers", "acestep-kohya"])
+@pytest.mark.parametrize("name", ["acestep-example", "acestep-research-samplers", "acestep-kohya", "acestep-nano"])
 def test_the_packages_are_there_and_listed(name: str):
     assert name in {p.name for p in PACKAGES}
     assert f"`{name}`" in (Path(__file__).parents[1] / "PLUGINS.md").read_text(encoding="utf-8")
