@@ -12,7 +12,7 @@ from acestep_core.errors import PluginError, UserError
 from acestep_core.registry import Registry, registry
 
 # Under these names programs save an adapter in a folder of other files.
-NAMES = ("adapter_model", "lokr_weights", "loha_weights", "oft_weights", "pytorch_lora_weights")
+NAMES = ("adapter_model", "lokr_weights", "loha_weights", "oft_weights", "full_weights", "pytorch_lora_weights")
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
 
 

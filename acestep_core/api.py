@@ -88,6 +88,9 @@ class Adapter(Plugin):
     learning_rate: ClassVar[float] = 1e-4
     """Peak rate used when the user gives none."""
 
+    eight_bits: ClassVar[bool] = True
+    """Whether it goes beside weights of 8 bits."""
+
     exports: ClassVar[tuple[str, ...]] = ()
     """Programs for which `export` can write a file, besides a merged model."""
 
@@ -112,7 +115,10 @@ class Adapter(Plugin):
 
     @classmethod
     def changes(cls, path: Path) -> Mapping[str, Callable[[Any], Any]]:
-        """By original layer name, what makes of the layer's weight (a float32 tensor) the changed one at scale 1."""
+        """By original layer name, what makes of the layer's weight (a float32 tensor) the changed one at scale 1.
+
+        Tensors that are no layer's weight have their own names, such as proj_in.1.bias.
+        """
         raise UserError(f"The adapter '{cls.name}' cannot be merged from its file", "use it with --adapter")
 
     @classmethod

@@ -51,10 +51,15 @@ def write_arrays(path: Path, arrays: "Mapping[str, np.ndarray]", header: Mapping
 
 def in_order(safetensors: bytes) -> bytes:
     """The same safetensors file with a sorted header; the library writes metadata in an order that changes."""
+    return b"".join(parts_in_order(safetensors))
+
+
+def parts_in_order(safetensors: bytes) -> tuple[bytes, memoryview]:
+    """`in_order` as header and tensors, which are not copied."""
     end = 8 + int.from_bytes(safetensors[:8], "little")
     header = json.dumps(json.loads(safetensors[8:end]), sort_keys=True, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)  # keeps the tensors aligned
-    return len(header).to_bytes(8, "little") + header + safetensors[end:]
+    return len(header).to_bytes(8, "little") + header, memoryview(safetensors)[end:]
 
 
 def content_id(path: Path) -> str:

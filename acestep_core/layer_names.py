@@ -23,6 +23,10 @@ _FLAT = (
     (r"(time_embed(?:_r)?)_(linear_1|linear_2|time_proj)", r"\1.\2"),
     (r"proj_(in|out)_(?:1|conv)", r"proj_\1.1"),
     (r"condition_embedder", "condition_embedder"),
+    (r"layers_(\d+)_(self|cross)_attn_(?:([qk])_norm|norm_([qk]))",
+     lambda m: f"layers.{m[1]}.{m[2]}_attn.{m[3] or m[4]}_norm"),
+    (r"layers_(\d+)_(self_attn|cross_attn|mlp)_norm", r"layers.\1.\2_norm"),
+    (r"norm_out", "norm_out"),
 )  # fmt: skip
 
 

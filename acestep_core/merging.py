@@ -27,20 +27,24 @@ _PREFIX, _SUFFIX = "decoder.", ".weight"
 _BLOCK = 8 * 1024 * 1024
 
 Changes = Sequence[tuple[Mapping[str, Callable[[Any], Any]], float]]
-"""Of each adapter, by layer, what makes of a weight (float32) the changed one; and its strength."""
+"""Of each adapter, by layer, what makes of a weight (float32) the changed one; and its strength.
+
+A tensor that is no layer's weight, such as a bias, has its own name: proj_in.1.bias.
+"""
 
 
 def base_weight(model: ModelInfo) -> "Callable[[str], torch.Tensor]":
     """Gives the weight of a decoder layer by its original name, float32, read when it is asked for."""
-    files = _files_of(model)
+    places = _places_of(model)
 
     def weight(layer: str) -> "torch.Tensor":
         from safetensors import safe_open
 
-        if layer not in files:
+        if layer not in places:
             raise UserError(f"{model.folder} has no layer {layer}", "was it trained on another size of model (2B, XL)?")
-        with safe_open(str(files[layer]), "pt") as f:
-            return f.get_tensor(f"{_PREFIX}{layer}{_SUFFIX}").float()
+        file, key = places[layer]
+        with safe_open(str(file), "pt") as f:
+            return f.get_tensor(key).float()
 
     return weight
 
@@ -57,7 +61,8 @@ def check_model(path: Path, facts: Mapping[str, Any], model: ModelInfo) -> None:
 class _Copy:
     source: Path
     to: Path
-    changed: Sequence[str]
+    changed: Mapping[str, str]
+    """Keys of the changed tensors by the name that an adapter has for them."""
 
     @property
     def linked(self) -> bool:
@@ -96,8 +101,8 @@ def write_merged(
 
 
 def _copies(model: Checkpoint, layers: Sequence[str], out: Path) -> Iterable[_Copy]:
-    files = _files_of(model.dit)
-    missing = [name for name in layers if name not in files]
+    places = _places_of(model.dit)
+    missing = [name for name in layers if name not in places]
     if missing:
         raise UserError(f"{model.dit.folder} lacks {len(missing)} of {len(layers)} layers of the adapter:\n  "
                         + "\n  ".join(missing), "was it trained on another size of model (2B, XL)?")  # fmt: skip
@@ -105,7 +110,7 @@ def _copies(model: Checkpoint, layers: Sequence[str], out: Path) -> Iterable[_Co
     for folder in parts:
         for source in sorted(p for p in folder.rglob("*") if p.is_file()):
             to = out / folder.name / source.relative_to(folder)
-            yield _Copy(source, to, [n for n in layers if files[n] == source])
+            yield _Copy(source, to, {n: places[n][1] for n in layers if places[n][0] == source})
 
 
 def _check_room(copies: Iterable[_Copy], out: Path) -> None:
@@ -133,8 +138,7 @@ def _written(copy: _Copy, to: Path, changes: Changes, told: Callable[[int], None
     to.unlink(missing_ok=True)
     _duplicate(copy, to)
     digests = {}
-    for i, name in enumerate(copy.changed):
-        key = f"{_PREFIX}{name}{_SUFFIX}"
+    for i, (name, key) in enumerate(copy.changed.items()):
         digests[key] = _overwrite(to, key, _changed(copy.source, key, [(c[name], s) for c, s in changes if name in c]))
         told(i + 1)
     return digests
@@ -149,13 +153,13 @@ def _changed(file: Path, key: str, changes: Iterable[tuple[Callable[[Any], Any],
         return before + sum(scale * (change(before) - before) for change, scale in changes)
 
 
-def _files_of(model: ModelInfo) -> dict[str, Path]:
-    """The file that holds each layer's weight, by the layer's original name."""
+def _places_of(model: ModelInfo) -> dict[str, tuple[Path, str]]:
+    """(file, key) of each layer's weight by the layer's original name, and of the decoder's other tensors by theirs."""
     found = {}
     for file in weight_files(model.folder):
         for key in _header(file)[0]:
-            if key.startswith(_PREFIX) and key.endswith(_SUFFIX):
-                found[key.removeprefix(_PREFIX).removesuffix(_SUFFIX)] = file
+            if key.startswith(_PREFIX):
+                found[key.removeprefix(_PREFIX).removesuffix(_SUFFIX)] = file, key
     return found
 
 

@@ -61,6 +61,9 @@ class Decoder(Protocol):
     def convolutions(self) -> Mapping[str, Any]:
         """One-dimensional convolutions likewise: files of the reference's trainer change these too."""
 
+    def others(self) -> Mapping[str, tuple[Any, str]]:
+        """Every other weight, as (module, attribute), by its own original name, such as layers.0.mlp_norm.weight."""
+
     def module_path(self, name: str) -> str:
         """Attribute path inside `module` of the layer with that original name."""
 

@@ -42,6 +42,8 @@ CASES = [
     {"adapter": "lora", "dora": True},
     {"adapter": "loha", "rank": 16},
     {"adapter": "oft", "rank": None},
+    {"adapter": "full", "rank": None},
+    {"adapter": "full", "rank": None, "seconds": [10], "gradient_checkpointing": 1.0, "dtype": "bfloat16"},
     {"optimizer": "adafactor", "seconds": [10]},
     {"optimizer": "prodigy", "seconds": [10], "rank": 256},
     {"optimizer": "schedulefree", "seconds": [10], "rank": 256},

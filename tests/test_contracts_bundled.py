@@ -15,6 +15,7 @@ from acestep_core.testing import contracts
 from acestep_core.testing.fakes import fake_provider
 from acestep_plugins.acestep_omni.annotator import AceStepCaptioner
 from acestep_plugins.acestep_omni.transcriber import AceStepTranscriber
+from acestep_plugins.adapters.full import Full
 from acestep_plugins.adapters.loha import Loha
 from acestep_plugins.adapters.lokr import Lokr
 from acestep_plugins.adapters.lora import Lora
@@ -170,6 +171,10 @@ class TestOft(contracts.AdapterContract):
 class TestOftExact(contracts.AdapterContract):
     plugin = Oft
     options = {"block_size": 32, "exact": True, "mlp": True}
+
+
+class TestFull(contracts.AdapterContract):
+    plugin = Full
 
 
 class TestPyTorch(contracts.BackendContract):

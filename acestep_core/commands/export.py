@@ -36,8 +36,8 @@ def command(sources: tuple[Path, ...], to: str, out: Path | None, checkpoint: st
             model: Path | None, variant: str | None, force: bool, as_json: bool, **given: Any) -> None:  # fmt: skip
     """Write an adapter for another program, at the strength it was trained at.
 
-    What was written is read back and compared before it is called done. LoKr, LoHa and OFT go as they are where the
-    program knows them; --rank or --max-error makes a LoRA of them, and what is lost is told.
+    What was written is read back and compared before it is called done. LoKr, LoHa, OFT and whole weights go as they
+    are where the program knows them; --rank or --max-error makes a LoRA of them, and what is lost is told.
     """
     if variant is not None and model is None:
         raise UserError("--variant does nothing without --model", "add --model DIR, or leave it out")

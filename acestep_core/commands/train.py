@@ -54,7 +54,7 @@ _MOST_SHOWN = 8  # values of an option
 @run_file_choice
 @model_choices
 @click.option("--adapter", default=ADAPTER, show_default=True, type=PluginName("adapters"), metavar="NAME",
-              help="Adapter plugin: lora, lokr, loha, oft or any installed one.")  # fmt: skip
+              help="Adapter plugin: lora, lokr, loha, oft, full or any installed one.")  # fmt: skip
 @click.option("--sampler", default=SAMPLER, show_default=True, type=PluginName("samplers"), metavar="NAME",
               help="Timestep sampler plugin: logit_normal, turbo_steps, uniform, adaptive or another.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), default=OUT, show_default=True)

@@ -17,6 +17,9 @@ class ToyDecoder:
     def convolutions(self) -> Mapping[str, Any]:
         return {}
 
+    def others(self) -> Mapping[str, tuple[Any, str]]:
+        return {}
+
     def module_path(self, name: str) -> str:
         return name
 

@@ -66,7 +66,8 @@ QUESTIONS = (
     Question(
         "adapter", "choice", "Kind of adapter",
         "The preset's own is the one whose settings it knows; another one has its defaults. lora is read by every "
-        "program; lokr has the smallest files; loha and oft are for those who know why.",
+        "program; lokr has the smallest files; loha and oft are for those who know why; full changes every "
+        "weight, and takes several times the memory of the model and twice its room on the disk.",
         default=lambda s: checks.preset_file(s).plugin("adapter") or PLUGINS["adapter"][1],
         choices=checks.adapter_choices, needs=("preset",), follows=("preset",),
     ),

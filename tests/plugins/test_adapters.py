@@ -1,4 +1,4 @@
-"""LoRA and LoKr on a tiny decoder: what a user relies on, for both and in one precision or another."""
+"""LoRA, LoKr and whole weights on a tiny decoder: what a user relies on, for all and in one precision or another."""
 
 import json
 from pathlib import Path
@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from acestep_core import UserError
 from acestep_core.adapters import recognise
 from acestep_core.registry import registry
+from acestep_plugins.adapters.full import Full
 from acestep_plugins.adapters.lokr import Lokr
 from acestep_plugins.adapters.lora import Lora
 from acestep_plugins.backends.pt.device import choose
@@ -22,6 +23,7 @@ KINDS = [
     Lokr(),
     Lokr(dim=2),
     Lokr(dim=1, decompose_both=True, factor=4),
+    Full(),
 ]
 
 

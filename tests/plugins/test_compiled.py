@@ -60,7 +60,7 @@ def test_it_equals_the_plain_one_and_every_length_is_served_by_the_same_code(com
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["lora", "lokr"])
+@pytest.mark.parametrize("name", ["lora", "lokr", "full"])
 def test_adapters_are_heard_scaled_and_gone(compiled, turbo, name):
     models = (compiled, turbo)
     plain = looked(compiled, 200)

@@ -24,10 +24,11 @@ KINDS = {
     "lokr-dora": ("lokr", {"dora": True}),
     "loha": ("loha", {"rank": 2}),
     "oft": ("oft", {"block_size": 16}),
+    "full": ("full", {}),
 }
 TARGETS = ("comfyui", "diffusers", "reference", "lycoris", "lora-svd")
-REFUSED = {(kind, "diffusers") for kind in ("lokr", "lokr-both", "lokr-dora", "loha", "oft")} | {
-    ("loha", "reference"), ("oft", "comfyui"), ("oft", "lycoris"),
+REFUSED = {(kind, "diffusers") for kind in ("lokr", "lokr-both", "lokr-dora", "loha", "oft", "full")} | {
+    ("loha", "reference"), ("full", "reference"), ("oft", "comfyui"), ("oft", "lycoris"),
 }  # fmt: skip
 
 

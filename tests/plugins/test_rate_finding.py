@@ -161,7 +161,7 @@ def test_auto_does_not_go_on_with_a_run_of_a_given_rate(loop, encoded, tmp_path)
     assert loop.steps == [1, 2, 3]
 
 
-@pytest.mark.parametrize("adapter", ["lora", "lokr", "loha", "oft"])
+@pytest.mark.parametrize("adapter", ["lora", "lokr", "loha", "oft", "full"])
 def test_the_model_is_bit_for_bit_what_it_was(encoded, search, adapter):
     pytest.importorskip("prodigyopt", reason="the extra 'train' is not installed")
     module = encoded.model.dit.decoder.module

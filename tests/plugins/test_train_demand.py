@@ -80,7 +80,13 @@ def test_an_average_is_counted_and_so_is_an_update_without_activations(small):
 
 
 def test_every_kind_of_adapter_has_as_many_numbers_as_it_is_said_to(turbo):
-    for kind, options in (("lora", {"dora": True}), ("lokr", {"dim": 4, "factor": 4}), ("loha", {}), ("oft", {})):
+    for kind, options in (
+        ("lora", {"dora": True}),
+        ("lokr", {"dim": 4, "factor": 4}),
+        ("loha", {}),
+        ("oft", {}),
+        ("full", {}),
+    ):
         options = options | {"mlp": True}
         attached = registry().make("adapters", kind, options).attach(turbo.dit.decoder)
         numbers = sum(p.numel() for p in attached.parameters.values())
@@ -123,6 +129,8 @@ GRID = [
     {"seconds": [20, 12], "batch_size": 2, "gradient_checkpointing": 0.5},
     {"adapter": "lokr", "seconds": [6], "gradient_checkpointing": 1.0, "dtype": "bfloat16"},
     {"dora": True, "seconds": [6], "ema": 0.9, "rank": 128},
+    {"adapter": "full", "rank": None, "seconds": [6]},
+    {"adapter": "full", "rank": None, "seconds": [20], "gradient_checkpointing": 1.0, "dtype": "bfloat16"},
 ]
 
 

@@ -10,7 +10,7 @@ from acestep_core import TrainSettings, UserError, hookimpl, train
 from acestep_core.encoded import EncodedSet
 from acestep_core.registry import Registry, registry
 
-KINDS = {"lokr": {}, "lora": {"rank": 4}}
+KINDS = {"lokr": {}, "lora": {"rank": 4}, "full": {}}
 
 
 @pytest.fixture

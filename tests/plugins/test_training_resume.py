@@ -14,7 +14,7 @@ from acestep_core.errors import OutOfMemory
 from acestep_core.registry import registry
 from acestep_core.run import Run
 
-KINDS = {"lokr": {}, "lora": {"rank": 4, "dropout": 0.1}}
+KINDS = {"lokr": {}, "lora": {"rank": 4, "dropout": 0.1}, "full": {}}
 
 
 def held_out(encoded, count=1):

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from acestep_core import Attached, UserError
-from acestep_plugins.adapters.branches import Branch, InputRotation, Layer, plain
+from acestep_plugins.adapters.branches import Branch, Layer, plain
 from acestep_plugins.adapters.layouts import key_of
+from acestep_plugins.adapters.loose import Loose, loose_of
 from acestep_plugins.adapters.stored import OVER_BASE, Stored, read_stored
 from acestep_plugins.adapters.weights import copy_all
 
@@ -25,10 +26,8 @@ class Adapted(nn.Module):
         self.branches = nn.ModuleList()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if len(self.branches) == 1 and self.branches[0].strength == 1.0:
-            only = self.branches[0]
-            if isinstance(only, InputRotation):
-                return only.alone(self.layer, x)
+        if len(self.branches) == 1 and (alone := self.branches[0].alone(self.layer, x)) is not None:
+            return alone
         y = self.layer(x)
         out = y
         for branch in self.branches:
@@ -49,10 +48,11 @@ class AttachedBranches(Attached):
 
     def __init__(self, decoder: Any, branches: Mapping[str, Branch], saver: Saver, stored: Stored | None = None):
         self._decoder, self._branches, self._saver, self._stored = decoder, dict(branches), saver, stored
-        self._layers = layers_of(decoder)
+        self._layers = {**layers_of(decoder), **loose_of(decoder)}
         self._scale, self._on = 1.0, False
         for name, branch in self._branches.items():
-            branch.to(self._layers[name].weight.device).train(decoder.module.training)
+            branch.place(self._layers[name].weight.device)
+            branch.train(decoder.module.training)
         self._put_on()
 
     @property
@@ -70,8 +70,9 @@ class AttachedBranches(Attached):
     def set_scale(self, scale: float) -> None:
         """At 0 the decoder has its own layers back, so that nothing of the adapter is computed."""
         self._scale = scale
-        for branch in self._branches.values():
+        for name, branch in self._branches.items():
             branch.strength = scale
+            branch.settle(self._layers[name])
         if scale:
             self._put_on()
         else:
@@ -91,8 +92,9 @@ class AttachedBranches(Attached):
             for leaf, tensor in leaves.items()
         }
         copy_all(tensors, self.parameters, path)
-        for branch in self._branches.values():
+        for name, branch in self._branches.items():
             branch.unfold()
+            branch.settle(self._layers[name])
 
     def merge(self) -> None:
         for name, branch in self._branches.items():
@@ -100,9 +102,10 @@ class AttachedBranches(Attached):
             if type(layer.weight.data) is not torch.Tensor:
                 raise UserError(f"{name} is quantised and cannot take up an adapter", "merge before quantising")
             with torch.no_grad():
-                weight = plain(layer.weight)
-                merged = weight + self._scale * (branch.changed(weight) - weight)
-                layer.weight = nn.Parameter(merged.to(layer.weight.dtype), requires_grad=False)
+                for part, change in branch.to(layer.weight.device).changes().items():
+                    own = getattr(layer, part)
+                    merged = plain(own) + self._scale * (change(plain(own)) - plain(own))
+                    setattr(layer, part, nn.Parameter(merged.to(own.dtype), requires_grad=False))
         self.detach()
 
     def detach(self) -> None:
@@ -110,6 +113,9 @@ class AttachedBranches(Attached):
 
     def _put_on(self) -> None:
         for name, branch in self._branches.items() if not self._on else ():
+            if isinstance(loose := self._layers[name], Loose):
+                loose.put_on(branch)
+                continue
             adapted = _place(self._decoder, name)
             if not isinstance(adapted, Adapted):
                 adapted = Adapted(adapted).train(self._decoder.module.training)
@@ -119,6 +125,9 @@ class AttachedBranches(Attached):
 
     def _take_off(self) -> None:
         for name, branch in self._branches.items() if self._on else ():
+            if isinstance(loose := self._layers[name], Loose):
+                loose.take_off(branch)
+                continue
             adapted = _place(self._decoder, name)
             adapted.branches = nn.ModuleList(b for b in adapted.branches if b is not branch)
             if not adapted.branches:

@@ -5,7 +5,7 @@ y = layer(x) + Σ strength · branch(x) whatever the kinds, and the order of att
 LoKr, LoHa and block rotations are LyCORIS', of OFT PEFT's; weight decomposition (DoRA) works with all but rotations.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -52,6 +52,21 @@ class Branch(nn.Module):
     def changed(self, weight: torch.Tensor) -> torch.Tensor:
         """The layer's weight, given in float32, as it is at full strength."""
         raise NotImplementedError
+
+    def changes(self) -> dict[str, Callable[[torch.Tensor], torch.Tensor]]:
+        """What makes of the layer's weight, and of its bias where that changes, the changed one; in float32."""
+        return {"weight": self.changed}
+
+    def alone(self, layer: Layer, x: torch.Tensor) -> torch.Tensor | None:
+        """What the layer gives at this strength when nothing else changes it, where that is one product, not two."""
+        return None
+
+    def place(self, device: torch.device) -> None:
+        """Go where the layer is."""
+        self.to(device)
+
+    def settle(self, layer: Layer) -> None:
+        """Tensors or strength have changed."""
 
     def own_leaf(self, leaf: str) -> nn.Parameter | None:
         return self._parameters.get(leaf)
@@ -194,9 +209,8 @@ class InputRotation(Branch):
     def leaves(self) -> dict[str, nn.Parameter]:
         return {"oft_R": self.rotation.weight}
 
-    def alone(self, layer: Layer, x: torch.Tensor) -> torch.Tensor:
-        """What the layer gives when nothing else changes it: one product instead of two."""
-        return layer(self.rotation(x))
+    def alone(self, layer: Layer, x: torch.Tensor) -> torch.Tensor | None:
+        return layer(self.rotation(x)) if self.strength == 1.0 else None
 
     def forward(self, layer: Layer, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return layer(self.rotation(x)) - y

@@ -18,7 +18,9 @@ from acestep_plugins.adapters.branches import (
     LowRank,
     OutputRotation,
 )
+from acestep_plugins.adapters.loose import Loose, loose_of
 from acestep_plugins.adapters.stored import WIDTHS, Stored, block_of
+from acestep_plugins.adapters.whole import Whole, check_plain, of_layer
 
 _ADDITIVE: dict[str, type[Additive]] = {"lora": LowRank, "lokr": Kronecker, "loha": Hadamard}
 ROTATION = {"use_cayley_neumann": True, "num_cayley_neumann_terms": 5, "coft": False, "eps": 6e-5, "block_share": False}
@@ -26,8 +28,9 @@ ROTATION = {"use_cayley_neumann": True, "num_cayley_neumann_terms": 5, "coft": F
 
 def attached_stored(stored: Stored, decoder: Any, saver: Saver) -> AttachedBranches:
     """The adapter as it is in its file; `load` fills it. Raises `UserError` before anything is touched."""
-    layers = layers_of(decoder)
+    layers = {**layers_of(decoder), **loose_of(decoder)}
     check_fits(stored, layers)
+    check_plain({n: layers[n] for n in stored.layers if stored.kind_of(n) == "full"})
     empty = {n: {leaf: torch.zeros_like(t) for leaf, t in leaves.items()} for n, leaves in stored.layers.items()}
     return AttachedBranches(decoder, _branches(stored, empty, lambda n: _inputs(layers[n])), saver, stored)
 
@@ -46,6 +49,8 @@ def _branches(
         if kind in _ADDITIVE:
             made[name] = _ADDITIVE[kind](leaves)
             made[name].over_base = stored.over_base and leaves.get("magnitude", torch.ones(1, 2)).shape[1] == 1
+        elif kind == "full":
+            made[name] = Whole(leaves, heard=of_layer(name, leaves))
         elif "oft_R" in leaves:
             facts = {k: stored.config.get(k, default) for k, default in ROTATION.items()}
             made[name] = InputRotation(leaves, inputs(name), facts)
@@ -76,6 +81,8 @@ def check_fits(stored: Stored, layers: Mapping[str, Layer]) -> None:
 def _problems(stored: Stored, name: str, layers: Mapping[str, Layer]) -> list[str]:
     if name not in layers:
         return [f"there is no layer {name}"]
+    if stored.kind_of(name) == "full":
+        return _unlike(name, stored.layers[name], layers[name])
     leaves, outputs, inputs = stored.layers[name], layers[name].weight.shape[0], _inputs(layers[name])
     size = stored.size_of(name)
     if size is None and "oft_blocks" in leaves:
@@ -91,6 +98,17 @@ def _problems(stored: Stored, name: str, layers: Mapping[str, Layer]) -> list[st
     if not wrong and magnitude is not None and magnitude.numel() != (outputs if magnitude.shape[1] == 1 else inputs):
         wrong = [f"{name} has {magnitude.numel()} magnitudes, it needs {outputs}"]
     return wrong
+
+
+def _unlike(name: str, leaves: Mapping[str, torch.Tensor], layer: Layer | Loose) -> list[str]:
+    owns = {"diff": layer.weight, "diff_b": layer.bias}
+    sizes = {leaf: (_size(owns.get(leaf)), _size(tensor)) for leaf, tensor in leaves.items()}
+    wrong = [(leaf, here, there) for leaf, (here, there) in sizes.items() if here != there]
+    return [f"{leaf} of {name} is {here} here and {there} there" for leaf, here, there in wrong[:1]]
+
+
+def _size(tensor: torch.Tensor | None) -> str:
+    return "nothing" if tensor is None else " x ".join(map(str, tensor.shape))
 
 
 def _turned(oft: torch.Tensor) -> int:

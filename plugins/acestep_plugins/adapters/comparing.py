@@ -10,6 +10,7 @@ from acestep_core.adapters import adapter_file
 from acestep_plugins.adapters.branches import Additive, Branch, InputRotation, OutputRotation, norms
 from acestep_plugins.adapters.building import stored_branches
 from acestep_plugins.adapters.stored import Stored, read_stored
+from acestep_plugins.adapters.whole import Whole
 
 Weights = Callable[[str], torch.Tensor]
 # Of the change, relative to what was to be written: several times the rounding of a factor in that precision.
@@ -20,7 +21,9 @@ _PROBE_SIDE = 8
 
 
 def effect(stored: Stored, name: str, branch: Branch, weights: Weights) -> torch.Tensor:
-    """The change of a layer's weight at strength 1."""
+    """The change of a layer's weight at strength 1; of a whole one with that of its bias, in a row."""
+    if isinstance(branch, Whole):
+        return torch.cat([t.flatten() for t in branch.folded().values()])
     if isinstance(branch, Additive) and not branch.needs_base:
         return branch.delta(_shape(stored, name))
     weight = weights(name)

@@ -1,5 +1,6 @@
 """What there is to know about an adapter file without a model."""
 
+import math
 import re
 from collections import Counter
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 from acestep_plugins.adapters.branches import Additive, Branch, Kronecker, LowRank
 from acestep_plugins.adapters.building import stored_branches
 from acestep_plugins.adapters.stored import WIDTHS, Stored, read_stored, usual
+from acestep_plugins.adapters.whole import Whole
 
 
 def described(path: Path) -> dict[str, Any]:
@@ -55,6 +57,8 @@ def _norm(branch: Branch, size: tuple[int, int] | None) -> float:
         return float(((up.T @ up) * (down @ down.T)).sum().clamp(min=0).sqrt())
     if isinstance(branch, Kronecker) and "lokr_w1" in branch.leaves() and "lokr_w2" in branch.leaves():
         return float(branch.lokr_w1.norm() * branch.lokr_w2.norm())
+    if isinstance(branch, Whole):
+        return math.hypot(*(float(t.norm()) for t in branch.folded().values()))
     assert isinstance(branch, Additive) and size is not None
     return float(branch.delta(size).norm())
 

@@ -1,6 +1,6 @@
 """Writes an adapter for another program, and reads back what was written before it is called done."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,14 +15,15 @@ from acestep_plugins.adapters.branches import Additive, Branch
 from acestep_plugins.adapters.building import stored_branches
 from acestep_plugins.adapters.comparing import Weights, check_same, effect, probes
 from acestep_plugins.adapters.known_by import check_known
-from acestep_plugins.adapters.layouts import kind_among
+from acestep_plugins.adapters.layouts import COMFYUI, LYCORIS, kind_among
 from acestep_plugins.adapters.low_rank import nearest
-from acestep_plugins.adapters.stored import DIFFUSERS_HEADER, OVER_BASE, SCALED, Stored, read_stored
+from acestep_plugins.adapters.stored import COUNT, DIFFUSERS_HEADER, OVER_BASE, SCALED, Stored, read_stored
+from acestep_plugins.adapters.whole import BIAS, WEIGHT, Whole, of_layer
 
 LORA = "lora-svd"
 RANK = 64
 # What a file says of its own layout, and not of what it holds.
-_LAYOUT = ("adapter", "algo", "format", "lokr_config", "loha_config", DIFFUSERS_HEADER, *OVER_BASE)
+_LAYOUT = (COUNT, "adapter", "algo", "format", "lokr_config", "loha_config", DIFFUSERS_HEADER, *OVER_BASE)
 # Relative to weights, not to their change: eight bits of them would be louder than many an adapter.
 _ALWAYS_FLOAT32 = ("magnitude", "rescale")
 
@@ -80,8 +81,9 @@ def _as_it_is(stored: Stored, branches: Mapping[str, Branch], to: str, scale: fl
     layers: Layers = {}
     for name, leaves in stored.layers.items():
         kind = stored.kind_of(name)
-        scaled = next((leaf for leaf in SCALED.get(kind, ()) if leaf in leaves), None)
-        layers[name] = dict(leaves) | ({scaled: leaves[scaled].float() * scale} if scaled and scale != 1.0 else {})
+        there = [leaf for leaf in SCALED.get(kind, ()) if leaf in leaves]
+        scaled = there if kind == "full" else there[:1]  # of a product, the first factor
+        layers[name] = dict(leaves) | ({leaf: leaves[leaf].float() * scale for leaf in scaled} if scale != 1.0 else {})
     over_base = to == "comfyui"
     for name in _other_norms(stored, branches, over_base, weights):
         with torch.no_grad():
@@ -126,10 +128,13 @@ def _approximated(
     rank = settings.rank if settings.approximates else RANK
     layers: Layers = {}
     facts: dict[str, dict[str, float]] = {}
-    left = total = 0.0
+    unlike = _without_matrix(stored, branches)
+    left = total = sum(unlike.values())
     for i, (name, branch) in enumerate(branches.items()):
+        if isinstance(branch, Whole) and not of_layer(name, stored.layers[name]):
+            continue
         with torch.no_grad():
-            delta = effect(stored, name, branch, weights)
+            delta = branch.diff if isinstance(branch, Whole) else effect(stored, name, branch, weights)
             up, down = nearest(delta.flatten(1), branch, rank, settings.max_error)
             shaped = scale * up.view(*up.shape, *[1] * (delta.ndim - 2)), down.view(len(down), *delta.shape[1:])
             error, norm = float((up @ down - delta.flatten(1)).norm()), float(delta.norm())
@@ -143,7 +148,26 @@ def _approximated(
     note = (f"written as a LoRA of rank {most}: relative error {relative:.2e} over all, "
             f"{worst:.2e} in the worst layer")  # fmt: skip
     expected = {n: lambda n=n: layers[n]["up"].flatten(1) @ layers[n]["down"].flatten(1) for n in layers}
-    return _Plan(layers, expected, (note,), facts)
+    return _Plan(layers, expected, (*_left_out(unlike, total), note), facts)
+
+
+def _without_matrix(stored: Stored, branches: Mapping[str, Branch]) -> dict[str, float]:
+    """What no LoRA changes, such as norms, by name; and the square of the norm of each change."""
+    found: dict[str, float] = {}
+    for name, branch in branches.items():
+        if isinstance(branch, Whole):
+            layer = of_layer(name, stored.layers[name])
+            found |= {f"{name}.{leaf}": float(t.norm()) ** 2 for leaf, t in branch.folded().items()
+                      if leaf == BIAS or not layer}  # fmt: skip
+    if not any(of_layer(n, leaves) for n, leaves in stored.layers.items() if WEIGHT in leaves) and found:
+        raise UserError(f"{stored.path} changes nothing that a LoRA changes too", "use --to merged or comfyui")
+    return found
+
+
+def _left_out(unlike: Mapping[str, float], total: float) -> Iterator[str]:
+    if unlike:
+        share = (sum(unlike.values()) / total) ** 0.5 if total else 0.0
+        yield f"left out, as no LoRA has them: norms, tables and biases, {share:.1e} of the change"
 
 
 def _check_errors(facts: Mapping[str, Mapping[str, float]], settings: ExportSettings) -> None:
@@ -190,6 +214,8 @@ def _write(to: str, out: Path, layers: Layers, info: Mapping[str, str], stored: 
     kinds = {kind_among(leaves) for leaves in layers.values()}
     if to == "diffusers":
         writing.save_diffusers(out, layers, info)
+    elif kinds == {"full"}:
+        writing.save_whole(out, layers, info, COMFYUI if to == "comfyui" else LYCORIS)
     elif to == "comfyui" and kinds == {"lora"}:
         writing.save_comfyui(out, layers, info)
     elif to in ("reference", LORA) and kinds == {"lora"}:

@@ -10,10 +10,12 @@ from lycoris.functional.lokr import weight_gen as lokr_start
 from torch import nn
 
 from acestep_core import UserError
-from acestep_plugins.adapters.attached import AttachedBranches
+from acestep_plugins.adapters.attached import AttachedBranches, layers_of
 from acestep_plugins.adapters.branches import Additive, Branch, Hadamard, InputRotation, Kronecker, LowRank
 from acestep_plugins.adapters.building import ROTATION
-from acestep_plugins.adapters.targets import chosen, ranks_of
+from acestep_plugins.adapters.loose import loose_of
+from acestep_plugins.adapters.targets import chosen, matching, ranks_of
+from acestep_plugins.adapters.whole import BIAS, WEIGHT, Whole, check_plain
 
 _WHOLE = 1 << 30  # a rank at which LyCORIS keeps both factors whole
 
@@ -73,6 +75,28 @@ def fresh_oft(adapter: Any, decoder: Any) -> AttachedBranches:
         return InputRotation({"oft_R": zeros}, layer.in_features, facts)
 
     return _attached(adapter, decoder, {n: made(layer) for n, layer in layers.items()})
+
+
+def fresh_full(adapter: Any, decoder: Any) -> AttachedBranches:
+    layers, loose = layers_of(decoder), loose_of(decoder)
+    both: dict[str, Any] = {**layers, **loose}
+    names = list(both)
+    if adapter.layers:
+        chosen_names = matching(names, adapter.layers)
+    else:
+        inside = chosen(adapter, layers) if adapter.projections or adapter.mlp else []
+        others = [n for n in loose if n.startswith("layers.") and adapter.norms]
+        outside = [n for n in names if not n.startswith("layers.") and adapter.outside]
+        chosen_names = [*inside, *others, *outside]
+    if not chosen_names:
+        raise UserError("No weight is chosen for the adapter", "leave out one of projections, mlp, norms and outside")
+    check_plain({n: both[n] for n in chosen_names})
+    return _attached(adapter, decoder, {n: Whole(_zeros(both[n])) for n in chosen_names})
+
+
+def _zeros(layer: Any) -> dict[str, torch.Tensor]:
+    weights = {WEIGHT: layer.weight, BIAS: layer.bias}
+    return {leaf: torch.zeros_like(w, dtype=torch.float32) for leaf, w in weights.items() if w is not None}
 
 
 def _chosen(adapter: Any, decoder: Any) -> Mapping[str, nn.Linear]:

@@ -4,13 +4,15 @@ from collections.abc import Iterator
 
 from acestep_core import UserError
 from acestep_plugins.adapters.stored import Stored
+from acestep_plugins.adapters.whole import of_layer
 
+_WHOLE, _NORMS = "a change of whole weights", "a change of norms and tables"
 # Kinds by program, OFT by the side that its blocks turn. The reference hears LyCORIS' LoKr and whatever PEFT knows.
 _KNOWN = {
     "reference": {"LoRA", "DoRA", "LoKr", "OFT of inputs"},
     "diffusers": {"LoRA", "DoRA"},
-    "comfyui": {"LoRA", "DoRA", "LoKr", "LoHa", "OFT of outputs", "DoRA of inputs"},
-    "lycoris": {"LoRA", "DoRA", "LoKr", "LoHa", "OFT of outputs", "DoRA of inputs"},
+    "comfyui": {"LoRA", "DoRA", "LoKr", "LoHa", "OFT of outputs", "DoRA of inputs", _WHOLE, _NORMS},
+    "lycoris": {"LoRA", "DoRA", "LoKr", "LoHa", "OFT of outputs", "DoRA of inputs", _WHOLE},
 }
 _NAMES = {"reference": "the reference", "diffusers": "diffusers", "comfyui": "ComfyUI", "lycoris": "LyCORIS"}
 _WORDS = {"lora": "LoRA", "lokr": "LoKr", "loha": "LoHa"}
@@ -34,6 +36,9 @@ def _words(stored: Stored, name: str) -> Iterator[str]:
     leaves, kind = stored.layers[name], stored.kind_of(name)
     if kind == "oft":
         yield "OFT of inputs" if "oft_R" in leaves else "OFT of outputs"
+        return
+    if kind == "full":
+        yield _WHOLE if of_layer(name, leaves) else _NORMS
         return
     yield _WORDS[kind]
     if "magnitude" in leaves:

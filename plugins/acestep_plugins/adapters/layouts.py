@@ -11,14 +11,15 @@ from dataclasses import dataclass
 
 from acestep_core.layer_names import flattened, layer_to_original, unflattened
 
-PEFT, LYCORIS = "base_model.model.", "lycoris_"
+PEFT, LYCORIS, COMFYUI = "base_model.model.", "lycoris_", "diffusion_model.decoder."
 _PREFIXES = re.compile(r"((?:base_model\.model\.|base_model\.|diffusion_model\.|transformer\.|decoder\.|model\.)*)(.*)")
 _FLAT = re.compile(r"((?:lycoris_|lora_unet_|lora_transformer_)(?:decoder_)?)([^.]*)\.(.*)")
 _LEAF = re.compile(
     r"""(?P<layer>.+?)\.(?:
         (?P<lora>lora_A|lora_B|lora_down|lora_up|lora\.down|lora\.up)(?P<slot>\.[^.]+)?\.weight
       | lora_magnitude_vector(?:\.(?!weight)[^.]+)?(?P<m>(?:\.weight)?)
-      | (?P<other>dora_scale|alpha|lokr_w[12](?:_[ab])?|lokr_t2|hada_w[12]_[ab]|hada_t[12]|oft_blocks|rescale)
+      | (?P<other>dora_scale|alpha|lokr_w[12](?:_[ab])?|lokr_t2|hada_w[12]_[ab]|hada_t[12]|oft_blocks|rescale
+          |diff_b|diff|w_norm|b_norm)
       | (?P<oft>oft_R)(?:\.[^.]+)?\.weight
     )""",
     re.VERBOSE,
@@ -30,7 +31,8 @@ _WRITTEN = {
     "magnitude": "lora_magnitude_vector",
     "oft_R": "oft_R.weight",
 }
-_KINDS = (("lokr", "lokr_"), ("loha", "hada_"), ("oft", "oft_"), ("lora", ("down", "up")))
+_OTHER = {"dora_scale": "magnitude", "w_norm": "diff", "b_norm": "diff_b"}
+_KINDS = (("lokr", "lokr_"), ("loha", "hada_"), ("oft", "oft_"), ("lora", ("down", "up")), ("full", "diff"))
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,13 @@ def parsed(key: str) -> Name | None:
         return None
     layer = layer_to_original(found["layer"])
     written = found["lora"] or found["other"] or found["oft"] or "lora_magnitude_vector"
-    leaf = _LORA.get(written, "up") if found["lora"] else {"dora_scale": "magnitude"}.get(written, written)
+    leaf = _LORA.get(written, "up") if found["lora"] else _OTHER.get(written, written)
     leaf = "magnitude" if leaf == "lora_magnitude_vector" else leaf
     return Name(layer, leaf, prefix, written + (found["slot"] or ""))
 
 
 def kind_among(leaves: Iterable[str]) -> str | None:
-    """lora, lokr, loha or oft, by the leaves of a layer or of a whole file."""
+    """lora, lokr, loha, oft or full, by the leaves of a layer or of a whole file."""
     leaves = set(leaves)
     return next((kind for kind, start in _KINDS if any(leaf.startswith(start) for leaf in leaves)), None)
 
@@ -80,6 +82,8 @@ def key_of(kind: str, layer: str, leaf: str) -> str:
     """The key that our own files have."""
     if kind in ("lokr", "loha"):
         return f"{LYCORIS}{flattened(layer)}.{'dora_scale' if leaf == 'magnitude' else leaf}"
+    if kind == "full":
+        return f"{COMFYUI}{layer}.{leaf}"
     if leaf in ("oft_blocks", "rescale"):
         return f"{LYCORIS}{flattened(layer)}.{leaf}"
     return f"{PEFT}{layer}.{_WRITTEN[leaf]}"

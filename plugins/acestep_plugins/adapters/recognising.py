@@ -14,7 +14,7 @@ TARGETS = ("comfyui", "diffusers", "reference", "lycoris", "lora-svd")
 
 
 class Kind(Adapter):
-    """One of lora, lokr, loha and oft. `_stored` is what was read of a file; a fresh one has none."""
+    """One of lora, lokr, loha, oft and full. `_stored` is what was read of a file; a fresh one has none."""
 
     exports = TARGETS
     _stored = None
@@ -64,7 +64,11 @@ class Kind(Adapter):
         from acestep_plugins.adapters.building import stored_branches
         from acestep_plugins.adapters.stored import read_stored
 
-        return {name: branch.changed for name, branch in stored_branches(read_stored(path)).items()}
+        return {
+            name if part == "weight" else f"{name}.{part}": change
+            for name, branch in stored_branches(read_stored(path)).items()
+            for part, change in branch.changes().items()
+        }
 
     @classmethod
     def export(

@@ -24,7 +24,9 @@ DIFFUSERS_HEADER = "lora_adapter_metadata"
 OVER_BASE = {"dora_norm": "base"}
 WIDTHS = {2048: "2B", 2560: "XL"}
 # What the first (scaled) factor of each kind is called.
-SCALED = {"lora": ("up",), "lokr": ("lokr_w1", "lokr_w1_a"), "loha": ("hada_w1_a",)}
+SCALED = {"lora": ("up",), "lokr": ("lokr_w1", "lokr_w1_a"), "loha": ("hada_w1_a",), "full": ("diff", "diff_b")}
+# In the header of our files of whole weights: how many tensors there have to be.
+COUNT = "full_tensors"
 
 
 @dataclass(frozen=True)
@@ -119,13 +121,13 @@ def read_stored(path: Path) -> Stored:
     unknown = [key for key, name in names.items() if name is None]
     if unknown or not names:
         raise UserError(f"{file}: {len(unknown)} of {len(names)} keys belong to no adapter known here:\n  "
-                        + "\n  ".join(unknown), "only lora, lokr, loha and oft are read")  # fmt: skip
+                        + "\n  ".join(unknown), "only lora, lokr, loha, oft and full are read")  # fmt: skip
     layers: dict[str, dict[str, torch.Tensor]] = {}
     for key, name in names.items():
         if name.leaf in layers.setdefault(name.layer, {}):
             raise UserError(f"{file} has {name.leaf} of {name.layer} twice, such as {key}", "it holds two adapters")
         layers[name.layer][name.leaf] = tensors[key]
-    _check_complete(file, layers)
+    _check_complete(file, layers, header)
     config, notes = _config_beside(file, header)
     peft = _Peft(*config) if config else None
     scales, constraints = _fold(layers, peft, _written(names))
@@ -152,8 +154,9 @@ def _fold(
         if (magnitude := leaves.get("magnitude")) is not None:
             by_input = magnitude.ndim > 1 and magnitude.shape[0] == 1
             leaves["magnitude"] = magnitude.flatten()[None] if by_input else magnitude.flatten()[:, None]
-        if kind == "oft":
-            scales[name], constraints[name] = 1.0, number or 0.0
+        if kind in ("oft", "full"):
+            scales[name] = 1.0
+            constraints |= {name: number or 0.0} if kind == "oft" else {}
             continue
         rank = rank_of(kind, leaves)
         scales[name] = _strength(kind, name, rank, number, peft, name in as_peft)
@@ -187,6 +190,8 @@ def block_of(oft: torch.Tensor) -> int:
 def _size_of(kind: str, leaves: Mapping[str, torch.Tensor]) -> tuple[int, int] | None:
     if kind == "lora":
         return leaves["up"].shape[0], leaves["down"][0].numel()
+    if kind == "full":
+        return leaves["diff"].shape[0], leaves["diff"][0].numel()
     if kind == "loha":
         if "hada_t1" in leaves:
             return leaves["hada_w1_a"].shape[1], leaves["hada_w1_b"].shape[1] * leaves["hada_t1"][0, 0].numel()
@@ -214,16 +219,22 @@ _HALVES = {
         (("lokr_w2", "lokr_w2_a"), ("lokr_w2", "lokr_w2_b")),
     ),
     "oft": (),
+    "full": ((("diff",), ("diff",)),),
 }
 
 
-def _check_complete(file: Path, layers: Mapping[str, Mapping[str, torch.Tensor]]) -> None:
+def _check_complete(file: Path, layers: Mapping[str, Mapping[str, torch.Tensor]], header: Mapping[str, str]) -> None:
+    there = sum(map(len, layers.values()))
+    if header.get(COUNT, str(there)) != str(there):
+        raise UserError(f"{file} holds {there} tensors and should hold {header[COUNT]}", "copy it again")
+    if len({leaf.startswith("diff") for leaves in layers.values() for leaf in leaves if leaf != "alpha"}) > 1:
+        raise UserError(f"{file} holds changes of whole weights beside another adapter", "make two files of it")
     errors = []
     for name, leaves in layers.items():
         kind = kind_among(leaves)
         halves = [half for pair in _HALVES.get(kind or "", ()) for half in pair]
         missing = [half[-1] for half in halves if not any(leaf in leaves for leaf in half)]
-        if kind is None or missing:
+        if kind is None or missing or any(t.ndim == 0 for leaf, t in leaves.items() if leaf != "alpha"):
             errors.append(UserError(f"{name} has {', '.join(leaves)} but no {', '.join(missing) or 'weights'}"))
         elif kind == "lora" and leaves["down"].shape[0] != leaves["up"].shape[1]:
             errors.append(UserError(f"the two factors of {name} have ranks {leaves['down'].shape[0]} and "

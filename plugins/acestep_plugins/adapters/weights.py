@@ -8,7 +8,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from acestep_core import UserError
-from acestep_core.files import in_order
+from acestep_core.files import parts_in_order
 
 
 def read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
@@ -24,7 +24,8 @@ def write(path: Path, tensors: Mapping[str, torch.Tensor], header: Mapping[str, 
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     plain = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-    temporary.write_bytes(in_order(save(plain, metadata={"format": "pt", **header})))
+    with open(temporary, "wb") as f:
+        f.writelines(parts_in_order(save(plain, metadata={"format": "pt", **header})))
     temporary.replace(path)
 
 

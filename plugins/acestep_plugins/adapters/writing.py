@@ -12,12 +12,13 @@ from peft import LoraConfig, OFTConfig
 from acestep_core import UserError
 from acestep_core.layer_names import flattened, layer_to_diffusers
 from acestep_plugins.adapters.attached import Saver
-from acestep_plugins.adapters.layouts import LYCORIS, PEFT, key_of, kind_among
-from acestep_plugins.adapters.stored import DIFFUSERS_HEADER, PEFT_FILE, rank_of, usual
+from acestep_plugins.adapters.layouts import COMFYUI, LYCORIS, PEFT, key_of, kind_among
+from acestep_plugins.adapters.stored import COUNT, DIFFUSERS_HEADER, PEFT_FILE, rank_of, usual
 from acestep_plugins.adapters.weights import write
 
 Layers = Mapping[str, Mapping[str, torch.Tensor]]
 LOKR_FILE, LOHA_FILE = "lokr_weights.safetensors", "loha_weights.safetensors"
+FULL_FILE = "full_weights.safetensors"
 # Written as LoKr's dim and alpha where both factors are whole and every program ignores it.
 _WHOLE_DIM = 64
 
@@ -82,6 +83,20 @@ def save_lycoris(
     kind = kind_among(leaf for leaves in layers.values() for leaf in leaves) or ""
     settings = {f"{kind}_config": json.dumps(_lycoris_settings(layers, config))} if kind in ("lokr", "loha") else {}
     write(file, tensors, {**info, "algo": kind, "format": "lycoris", **settings})
+
+
+def save_full(folder: Path, layers: Layers, info: Mapping[str, str]) -> None:
+    save_whole(folder / FULL_FILE, layers, {**info, "adapter": "full"}, COMFYUI)
+
+
+def save_whole(file: Path, layers: Layers, info: Mapping[str, str], prefix: str) -> None:
+    """Differences as ComfyUI and LyCORIS read them; the prefix says whose names of layers."""
+    tensors = {
+        f"{prefix}{flattened(name) if prefix == LYCORIS else name}.{leaf}": tensor
+        for name, leaves in layers.items()
+        for leaf, tensor in leaves.items()
+    }
+    write(file, tensors, {**info, COUNT: str(len(tensors))})
 
 
 def oft_saver(config: Mapping[str, Any], constraints: Mapping[str, float] | None = None) -> Saver:

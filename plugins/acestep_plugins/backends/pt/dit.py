@@ -1,7 +1,7 @@
 """The diffusion transformer with its condition encoder and audio tokenizer, as diffusers' modules."""
 
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from torch import nn
 
 from acestep_core import UserError
 from acestep_core.checkpoint import read_model
-from acestep_core.layer_names import layer_to_diffusers, layer_to_original
+from acestep_core.layer_names import layer_to_diffusers, layer_to_original, to_original
 from acestep_core.parts import CHANNELS, Look
 from acestep_plugins.backends.pt.compiled import Compiled
 from acestep_plugins.backends.pt.device import Place
@@ -194,6 +194,7 @@ class PtDecoder:
         named = [(layer_to_original(n), m) for n, m in module.named_modules()]
         self._linears = {n: m for n, m in named if isinstance(m, nn.Linear)}
         self._convolutions = {n: m for n, m in named if isinstance(m, nn.Conv1d)}
+        self._others = dict(_others(module))
 
     def linears(self) -> Mapping[str, nn.Linear]:
         """As they were before any adapter: a layer stays the same object however often it is wrapped."""
@@ -202,8 +203,18 @@ class PtDecoder:
     def convolutions(self) -> Mapping[str, nn.Conv1d]:
         return self._convolutions
 
+    def others(self) -> Mapping[str, tuple[nn.Module, str]]:
+        return self._others
+
     def module_path(self, name: str) -> str:
         return layer_to_diffusers(name)
+
+
+def _others(decoder: nn.Module) -> Iterator[tuple[str, tuple[nn.Module, str]]]:
+    for path, module in decoder.named_modules():
+        if not isinstance(module, nn.Linear | nn.Conv1d):
+            for name, _ in module.named_parameters(path, recurse=False):
+                yield to_original(name), (module, name.rpartition(".")[2])
 
 
 def _filled(modules: Mapping[str, nn.Module], folder: Path, place: Place, kind: Kind) -> Converted | None:

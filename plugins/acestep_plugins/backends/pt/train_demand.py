@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from acestep_core import UserError
 from acestep_core.checkpoint import read_model
 from acestep_core.jobs import EncodedSong, SongSize, TrainDemand, TrainWork
 from acestep_core.parts import CHANNELS
@@ -47,6 +48,9 @@ class Outline(Dit):
 
 def of_training(folder: Path, work: TrainWork, place: Place, kernel: str, quantised: bool) -> TrainDemand:
     """Of the decoder in `folder` on a device of the machine or of another, whatever this one has."""
+    if quantised and not work.adapter.eight_bits:
+        raise UserError(f"The adapter '{work.adapter.name}' cannot be trained beside 8-bit weights",
+                        "use -o backend.quantization=none")  # fmt: skip
     precision = Precision(place.dtype.itemsize, quantised)
     weights = of_dit(folder, precision, 1, 1).weights
     dit = Outline(folder, place, kernel)
