@@ -14,6 +14,7 @@ from acestep_core.files import content_id, text_id
 
 VAE, TEXT = "vae", "Qwen3-Embedding-0.6B"
 LM_PREFIX = "acestep-5Hz-lm-"
+NOTE_BANK = "NoteBank"  # class name of a codec that has no weights: its config is all there is
 _TURBO_TASKS = ("text2music", "cover", "repaint")
 _BASE_TASKS = (*_TURBO_TASKS, "extract", "lego", "complete")
 _NUMBERS = ("hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim",
@@ -124,9 +125,8 @@ class Checkpoint:
         return folder
 
     def hash(self, *parts: str) -> str:
-        """Names the weights of some parts together."""
-        files = [weight_files(self.part(p)) for p in parts]
-        return text_id(*(content_id(f) for same in files for f in same))
+        """Names the weights of some parts together; a part without weights is named by its config."""
+        return text_id(*(name for p in parts for name in _names(self.part(p))))
 
 
 def list_models(root: Path) -> list[ModelInfo]:
@@ -209,7 +209,7 @@ def read_config(folder: Path, needed: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors of a part, single or sharded. Raises `UserError` for a missing shard."""
+    """The safetensors of a part, single or sharded; none of a note bank. Raises `UserError` for a missing shard."""
     for name in ("model", "diffusion_pytorch_model"):
         index = folder / f"{name}.safetensors.index.json"
         if index.is_file():
@@ -220,6 +220,8 @@ def weight_files(folder: Path) -> list[Path]:
             return files
         if (folder / f"{name}.safetensors").is_file():
             return [folder / f"{name}.safetensors"]
+    if weightless(folder):
+        return []
     raise UserError(f"{folder} has no weights (model.safetensors)", "download the folder again")
 
 
@@ -232,6 +234,20 @@ def check_tensors(expected: Mapping[str, Shape], found: Mapping[str, Shape], whe
             lines.append(f"{name} is {found[name]}, config.json says {expected[name]}")
     if lines:
         raise UserError(f"{where}: {len(lines)} tensors do not fit:\n  " + "\n  ".join(lines), "download it again")
+
+
+def weightless(folder: Path) -> bool:
+    """Whether config.json alone makes this part."""
+    try:
+        return read_config(folder).get("_class_name") == NOTE_BANK
+    except UserError:
+        return False
+
+
+def _names(folder: Path) -> list[str]:
+    if weightless(folder):
+        return [text_id(json.dumps(read_config(folder), sort_keys=True))]
+    return [content_id(f) for f in weight_files(folder)]
 
 
 def _shards(index: Path) -> list[Path]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from acestep_core.checkpoint import TEXT, VAE, ModelInfo, read_model, weight_files
+from acestep_core.checkpoint import NOTE_BANK, TEXT, VAE, ModelInfo, read_model, weight_files
 from acestep_core.errors import UserError
 
 _HEADER_LENGTH = 8  # bytes in front of a safetensors header
@@ -74,7 +74,7 @@ def kind_of(config: str) -> str:
         return ""
     if said.get("model_type") == "acestep":
         return "model"
-    if said.get("_class_name") == "AutoencoderOobleck":
+    if said.get("_class_name") in ("AutoencoderOobleck", NOTE_BANK):
         return "codec"
     if any(str(name).endswith("ForCausalLM") for name in said.get("architectures") or ()):
         return "language model"

@@ -41,7 +41,7 @@ class CodecPart(Protocol):
     """The audio codec."""
 
     def encode(self, wave: "np.ndarray", seed: int) -> "np.ndarray":
-        """Latents float32 [T, 64] of a wave [2, S]; a posterior sample drawn with `seed`."""
+        """Latents float32 [T, 64] of a wave [2, S]; a posterior sample drawn with `seed`, if it has any spread."""
 
     def decode(self, latents: Any) -> "np.ndarray":
         """Wave float32 [2, T * 1920] of latents [T, 64]."""

@@ -125,7 +125,7 @@ class PyTorch(Backend):
             return self._loaded(part, folder)
 
     def _loaded(self, part: str, folder: Path) -> Any:
-        from acestep_plugins.backends.pt.codec import Codec
+        from acestep_plugins.backends.pt.codec import open_codec
         from acestep_plugins.backends.pt.device import choose, keep_freed_memory, use
         from acestep_plugins.backends.pt.dit import Dit
         from acestep_plugins.backends.pt.text import Text
@@ -135,7 +135,7 @@ class PyTorch(Backend):
         if place.device.type == "cpu":
             keep_freed_memory()
         if part == "codec":
-            codec = Codec(folder, place, self.tile_frames)
+            codec = open_codec(folder, place, self.tile_frames)
             self._codec = weakref.ref(codec)  # the tiles were chosen by the memory that was free just now
             return codec
         if part == "dit":

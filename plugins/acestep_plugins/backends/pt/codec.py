@@ -1,4 +1,4 @@
-"""The audio codec (AutoencoderOobleck), in overlapping tiles, so that memory does not grow with length."""
+"""The audio codec: AutoencoderOobleck in overlapping tiles, so that memory does not grow, or a note bank."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -9,11 +9,12 @@ import numpy as np
 import torch
 
 from acestep_core import UserError
-from acestep_core.checkpoint import read_config
+from acestep_core.checkpoint import NOTE_BANK, read_config
 from acestep_core.errors import OutOfMemory
 from acestep_core.files import array_id
-from acestep_core.parts import CHANNELS, HOP
+from acestep_core.parts import CHANNELS, HOP, CodecPart
 from acestep_core.remembered import Remembered
+from acestep_plugins.backends.note_bank.codec import NoteBank
 from acestep_plugins.backends.pt.device import Place, free_bytes, release
 from acestep_plugins.backends.pt.folder import fill
 from acestep_plugins.backends.pt.memory import shortage
@@ -25,6 +26,20 @@ MIN_TILE = 16  # below this most of the work would be overlap
 _SONGS = 2  # whose latents are kept
 _CONFIG = ("encoder_hidden_size", "downsampling_ratios", "channel_multiples", "decoder_channels")
 _LARGE_BYTES = 16 * 2**30
+OOBLECK = "AutoencoderOobleck"
+
+
+def open_codec(folder: Path, place: Place, tile_frames: int = 0) -> CodecPart:
+    """The codec that config.json names. Raises `UserError` for one that is not known."""
+    name = read_config(folder).get("_class_name", OOBLECK)
+    if name == NOTE_BANK:
+        return NoteBank(folder, tile_frames)
+    if name != OOBLECK:
+        raise UserError(
+            f"{folder / 'config.json'} names the codec '{name}', which is not known",
+            f"it can be {OOBLECK} or {NOTE_BANK}; download the folder again",
+        )
+    return Codec(folder, place, tile_frames)
 
 
 class Codec:

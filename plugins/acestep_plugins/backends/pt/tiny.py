@@ -60,16 +60,15 @@ _DIT = {
 
 
 def write_checkpoint(root: Path, variant: str) -> int:
-    """Write the DiT beside the parts it shares with its sibling; the size of `root` in bytes."""
+    """Write the DiT beside the parts it shares with its sibling, if they are not there; size of `root` in bytes."""
     folder = root / f"acestep-v15-tiny-{variant}"
     if folder.exists():
         raise UserError(f"{folder} is there already", "delete it, or give another folder")
     random_state = torch.get_rng_state()
     try:
-        if not (root / VAE).exists():
-            _write_vae(root / VAE)
-            _write_text(root / TEXT)
-            _write_lm(root / f"{LM_PREFIX}0.6B")
+        for name, write in ((VAE, _write_vae), (TEXT, _write_text), (f"{LM_PREFIX}0.6B", _write_lm)):
+            if not (root / name).exists():
+                write(root / name)
         _write_dit(folder, root / VAE, variant)
     finally:
         torch.set_rng_state(random_state)
@@ -156,10 +155,10 @@ def _qwen(vocabulary: int, width: int) -> dict[str, Any]:
 
 def _silence(vae: Path) -> torch.Tensor:
     """[1, 64, N]: what the codec makes of silence, its steady middle repeated."""
-    from acestep_plugins.backends.pt.codec import Codec
+    from acestep_plugins.backends.pt.codec import open_codec
     from acestep_plugins.backends.pt.device import choose
 
-    codec = Codec(vae, choose("cpu", "float32"))
+    codec = open_codec(vae, choose("cpu", "float32"))
     latents = torch.from_numpy(codec.encode(torch.zeros(2, 60 * HOP).numpy(), seed=0))
     start, steady = latents[:25], latents[25:26]
     return torch.cat([start, steady.expand(SILENCE_FRAMES - 25, -1)]).T[None].contiguous()
