@@ -2,19 +2,20 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALL := $(BIN)/python .ci/install.py $(BIN)/python --constraint constraints.txt --editable
 # Few workers, since each holds PyTorch; a file stays with one, which keeps what its tests share.
-WORKERS := --numprocesses auto --maxprocesses 4 --dist loadfile
+WORKERS := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test lint package clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	$(INSTALL) .
 	touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+$(VENV)/installed-dev: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) '.[dev]'
 	touch $@
 
 demo: $(VENV)/installed
@@ -22,8 +23,7 @@ demo: $(VENV)/installed
 	$(BIN)/acestep-core demo
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest $(WORKERS) -m "not slow and not network and not wheel"
-	$(BIN)/python -m pytest $(WORKERS) --no-loadscope-reorder -m "slow or network"
+	$(BIN)/python -m pytest $(WORKERS) -m "not wheel"
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -3,14 +3,18 @@
 import io
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
-# Waiting threads sleep: on a busy machine spinning ones make a test of seconds last minutes. Before torch comes in.
+# Workers use all processors as it is: threads that wait for each other make a test of seconds last minutes on a busy
+# machine, sleeping as well as spinning. Before torch comes in.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
@@ -21,9 +25,13 @@ from acestep_core import EncodeSettings, Model, encode, load_backend
 from acestep_core.registry import registry
 
 # Files that take longest begin first, so that none is left alone at the end.
-LONGEST = ("test_ray.py", "test_docs.py", "test_training_processes.py", "test_again.py", "test_kill.py")
+LONGEST = ("test_docs.py", "test_ray.py", "test_training_processes.py", "test_again.py", "test_kill.py",
+           "test_train_demand.py", "test_samples.py", "test_contracts_bundled.py", "test_training.py")  # fmt: skip
 RATE_HZ = 48_000
 TREE = Path(__file__).parents[1]
+
+# A shell starts what is to run in the background with Ctrl-C ignored, and programs started here would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -54,6 +62,25 @@ def _nobodys_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     with pytest.MonkeyPatch.context() as patch:
         for variable in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
             patch.setenv(variable, str(tmp_path_factory.mktemp("person")))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _rehearsed_once() -> Iterator[None]:
+    """A training is rehearsed to forecast its memory, which takes longer than tiny steps do: the same one only once."""
+    from acestep_plugins.backends.pt import PyTorch
+
+    rehearse, known = PyTorch.train_demand, {}
+
+    def train_demand(self: PyTorch, folder: Path, work: Any) -> Any:
+        told = (self.settings(), folder, work.adapter, work.settings, work.shown, work.measured)
+        key = (type(work.adapter), repr(told))
+        if key not in known:  # the adapter is kept, so that no other one gets its address
+            known[key] = work.adapter, rehearse(self, folder, work)
+        return known[key][1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PyTorch, "train_demand", train_demand)
         yield
 
 

@@ -40,7 +40,7 @@ def test_lr_find_as_json_reads_what_it_found_before(asked, loop):
 def test_lr_find_takes_the_run_file_of_a_training_which_then_takes_its_result(asked, loop, tmp_path):
     (tmp_path / "r.toml").write_text(
         '[adapter]\nname = "lora"\nrank = 2\n[train]\nsteps = 2\nbatch_size = 2\n'
-        '[optimizer]\nlearning_rate = "auto"\n[save]\nout = "mine"\n'
+        '[optimizer]\nlearning_rate = "auto"\n[save]\nout = "mine"\n[sample]\ncount = 0\n'
     )
     assert asked("lr-find", "--config", "r.toml").code == 0 and not (tmp_path / "mine").exists()
     loop.steps.clear()

@@ -120,13 +120,22 @@ class Codec:
         return self.vae.decode(z).sample[0, :, (start - left) * HOP : (end - left) * HOP].float().cpu().numpy()
 
 
-def oobleck(**config: Any) -> torch.nn.Module:
-    """diffusers' AutoencoderOobleck, without the warning about its own use of weight_norm."""
+def oobleck(encoder_width: int | None = None, **config: Any) -> torch.nn.Module:
+    """diffusers' AutoencoderOobleck, without the warning about its own use of weight_norm.
+
+    It ties what comes out of the encoder to the width inside; a tiny codec has another, and so a hundredth of the work.
+    """
     from diffusers import AutoencoderOobleck
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
-        return AutoencoderOobleck(**config)
+        if encoder_width is None:
+            return AutoencoderOobleck(**config)
+        vae = AutoencoderOobleck(**config | {"encoder_hidden_size": encoder_width})
+        last = vae.encoder.conv2
+        wider = torch.nn.Conv1d(last.in_channels, config["encoder_hidden_size"], last.kernel_size, padding=last.padding)
+        vae.encoder.conv2 = torch.nn.utils.weight_norm(wider)
+        return vae
 
 
 def tile_at(start: int, frames: int, tile: int, overlap: int) -> tuple[int, int, int, int]:

@@ -19,7 +19,7 @@ TEXT_WIDTH, LM_WIDTH = 24, 16
 SILENCE_FRAMES = 1500
 _DTYPE = torch.bfloat16
 # Brings the random encoder's latents to about unit variance on music, as the real codec's are.
-_LATENT_GAIN = 12.0
+_LATENT_GAIN = 15.0
 _DIT = {
     "model_type": "acestep",
     "architectures": ["AceStepConditionGenerationModel"],
@@ -56,6 +56,18 @@ _DIT = {
     "timestep_mu": -0.4,
     "timestep_sigma": 1.0,
     "data_proportion": 0.5,
+}
+
+_VAE = {
+    "_class_name": "AutoencoderOobleck",
+    "encoder_hidden_size": 2 * CHANNELS,  # its mean and scale
+    "encoder_width": 16,
+    "downsampling_ratios": [10, 12, 16],
+    "channel_multiples": [1, 1, 1],
+    "decoder_channels": 16,
+    "decoder_input_channels": CHANNELS,
+    "audio_channels": 2,
+    "sampling_rate": 48000,
 }
 
 
@@ -96,23 +108,18 @@ def _write_vae(folder: Path) -> None:
     from acestep_plugins.backends.pt.codec import oobleck
 
     torch.manual_seed(3)
-    vae = oobleck(
-        encoder_hidden_size=2 * CHANNELS,  # its mean and scale; diffusers ties this to the width at 48 kHz
-        downsampling_ratios=[10, 12, 16],
-        channel_multiples=[1, 1, 1],
-        decoder_channels=16,
-        decoder_input_channels=CHANNELS,
-        audio_channels=2,
-        sampling_rate=48000,
-    )
+    vae = oobleck(**{k: v for k, v in _VAE.items() if not k.startswith("_")})
     assert vae.hop_length == HOP
     with torch.no_grad():
+        for name, parameter in vae.encoder.named_parameters():
+            if name.endswith("bias"):
+                parameter *= 0.4  # of so few channels they would drown the music
         last = vae.encoder.conv2
         last.weight_g[:CHANNELS] *= _LATENT_GAIN
         last.weight_g[CHANNELS:] *= 0.1
         last.bias[CHANNELS:] = -4.0  # posterior spread of about 0.02
     with _folder(folder) as place:
-        vae.save_config(place)
+        _write_json(place / "config.json", _VAE)
         _save(place / "diffusion_pytorch_model.safetensors", vae.state_dict())
 
 
