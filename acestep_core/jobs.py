@@ -62,16 +62,18 @@ class TrainDemand:
 
 @dataclass(frozen=True)
 class EncodedSong:
-    """A song, or the part of it that is shown, ready for training; arrays are float32 numpy, unpadded.
+    """A song, or the part of it that is shown, ready for training; arrays are float32 numpy or the backend's, unpadded.
 
-    Its loss counts with `weight` in what is learnt.
+    Its loss counts with `weight` in what is learnt. `context` [T, 128] is what the model is told of a source (see
+    `DitPart.context`); unless given, there is none and all is to be made.
     """
 
     id: str
     name: str
     latents: "np.ndarray"
-    condition: "np.ndarray"
+    condition: Any
     weight: float = 1.0
+    context: Any = None
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,8 @@ class TrainJob:
     processes: Processes = ALONE
     audition: Callable[[int], bool] = lambda step: False
     """Whether the caller wants an `Audition` after that step."""
+    completed: Callable[[Sequence[EncodedSong]], Sequence[EncodedSong]] = lambda songs: songs
+    """The songs of a batch with what learns too and is made anew for every step, such as conditions of an encoder."""
 
 
 @dataclass(frozen=True)

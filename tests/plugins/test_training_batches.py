@@ -1,6 +1,7 @@
 """Padded batches compute what songs compute alone, and the order of songs is a function of the seed."""
 
 from collections import Counter
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +10,12 @@ from pretended_processes import Pretended
 
 from acestep_core import TrainSettings
 from acestep_core.encoded import EncodedSet
+from acestep_core.jobs import TrainJob
 from acestep_core.processes import ALONE
+from acestep_core.registry import registry
+from acestep_core.run import Run
+from acestep_core.train_settings import resolved
+from acestep_core.training_songs import shown
 from acestep_plugins.backends.pt import rule
 from acestep_plugins.backends.pt.batches import Batches, drawn, predictions
 
@@ -43,6 +49,18 @@ def test_the_loss_of_a_padded_batch_is_that_of_each_song_alone(encoded, items):
         ours, expected = (rule.mse(p, item.target, item.t, None).item() for p in (prediction, alone))
         assert prediction.shape == alone.shape == item.data.shape
         assert ours == pytest.approx(expected, rel=1e-6)
+
+
+def test_each_song_hears_its_own_source(encoded, items):
+    """A context is padded with its song; a song without one hears silence, as when it is alone."""
+    dit = encoded.model.dit
+    source = dit.context(items[2].data.flip(0), torch.ones(len(items[2].data), 1))
+    told = [items[0], items[1], replace(items[2], context=source)]
+    together = predictions(dit, told)
+    for item, prediction, plain in zip(told, together, predictions(dit, items), strict=True):
+        (alone,) = predictions(dit, [item])
+        assert (prediction - alone).norm() < 1e-5 * alone.norm()
+        assert torch.equal(prediction, plain) == (item.context is None)
 
 
 def test_the_gradient_of_a_padded_batch_is_the_sum_of_those_of_the_songs(encoded, items):
@@ -125,3 +143,29 @@ def test_min_snr_is_largest_where_its_two_halves_meet():
     peak = 1 / (1 + 5**0.5)
     assert rule.min_snr(peak, 5.0) == pytest.approx(0.4775, abs=1e-4)
     assert all(rule.min_snr(t / 100, 5.0) <= rule.min_snr(peak, 5.0) for t in range(101))
+
+
+def test_what_a_song_is_conditioned_on_may_learn_too(encoded, tmp_path):
+    """A condition made anew for every batch passes gradients to what it is made of."""
+    songs = EncodedSet.open(encoded.folder)
+    offset = torch.zeros(songs.load(0).condition.shape[1], requires_grad=True)
+    seen = []
+
+    def completed(batch):
+        seen.append(len(batch))
+        return [replace(song, condition=torch.from_numpy(song.condition) + offset) for song in batch]
+
+    def optimizer(default, parameters, settings):
+        return default(parameters=[*parameters, offset], settings=settings)
+
+    settings = resolved(TrainSettings(steps=2, batch_size=2, null_condition=0.0), shown=3, rate=1e-2)
+    run = Run.open(tmp_path / "run", {"train": {"steps": 2}}, ())
+    named = shown(songs, songs.part("validation"), settings)
+    job = TrainJob(
+        run=run, settings=settings, adapter=registry().make("adapters", "lora"), dit=encoded.model.dit,
+        sampler=registry().make("samplers", "uniform"), steps=2, resume_from=None, stop=lambda: False,
+        loss=lambda default, **given: default(**given), optimizer=optimizer, completed=completed, **named,
+    )  # fmt: skip
+    for _ in encoded.model.backend.train(job):
+        pass
+    assert sorted(seen) == [1, 2] and offset.detach().abs().min() > 0

@@ -6,12 +6,16 @@ from typing import Any
 import click
 
 from acestep_core.console import Ticker, errors_shown, print_json
+from acestep_nano.learning.command import train
 from acestep_nano.pieces import HELD_OUT, METRES, STYLES
 
 
 @click.group()
 def main() -> None:
-    """Compose small pieces of music with perfect labels."""
+    """Compose small pieces of music with perfect labels, and make acestep-nano learn from them."""
+
+
+main.add_command(train)
 
 
 @main.command()

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from acestep_core.jobs import EncodedSong, Showing, TrainJob
@@ -31,6 +32,7 @@ class Item:
     data: torch.Tensor
     noise: torch.Tensor
     condition: torch.Tensor
+    context: torch.Tensor | None = None
 
     @property
     def x(self) -> torch.Tensor:
@@ -84,21 +86,21 @@ def drawn(dit: Any, song: EncodedSong, t: float, null_share: float, generator: t
     noise = torch.randn(data.shape, generator=generator).to(data.device)
     null = torch.rand((), generator=generator) < null_share
     condition = dit.null_condition(len(song.condition)) if null else _on(dit, song.condition)
-    return Item(song, t, data, noise, condition)
+    return Item(song, t, data, noise, condition, _context(dit, song))
 
 
 def fixed(dit: Any, song: EncodedSong, t: float, seed: int) -> Item:
     """The song with the same noise whenever it is asked for."""
     data = _on(dit, song.latents)
     noise = dit.noise(derived_seed(seed, f"grid {song.id}"), len(data))
-    return Item(song, t, data, noise, _on(dit, song.condition))
+    return Item(song, t, data, noise, _on(dit, song.condition), _context(dit, song))
 
 
 def predictions(dit: Any, items: Sequence[Item]) -> list[torch.Tensor]:
     """The predicted velocity [T, 64] of each item, float32, out of one forward pass. What is padded reaches nothing."""
-    context = dit.text2music_context(max(len(i.data) for i in items))
+    context = _contexts(dit, items)
     if len(items) == 1:
-        return [dit.predict(items[0].x, items[0].t, items[0].condition, context)]
+        return [dit.predict(items[0].x, items[0].t, items[0].condition, context[0])]
     t = torch.tensor([i.t for i in items], dtype=torch.float32, device=context.device)
     conditions = [i.condition.to(context.dtype) for i in items]
     (velocity,) = dit.decoder.module(
@@ -106,7 +108,7 @@ def predictions(dit: Any, items: Sequence[Item]) -> list[torch.Tensor]:
         timestep=t,
         timestep_r=t,
         encoder_hidden_states=pad_sequence(conditions, batch_first=True),
-        context_latents=context.expand(len(items), -1, -1),
+        context_latents=context,
         frames=_lengths([i.data for i in items]),
         condition_mask=_mask(conditions),
     )
@@ -114,7 +116,21 @@ def predictions(dit: Any, items: Sequence[Item]) -> list[torch.Tensor]:
 
 
 def _on(dit: Any, array: Any) -> torch.Tensor:
-    return torch.from_numpy(array).to(dit.device_name)
+    return torch.as_tensor(array).to(dit.device_name)
+
+
+def _context(dit: Any, song: EncodedSong) -> torch.Tensor | None:
+    return None if song.context is None else _on(dit, song.context)
+
+
+def _contexts(dit: Any, items: Sequence[Item]) -> torch.Tensor:
+    """[B, T, 128] of the longest item's T."""
+    frames = max(len(i.data) for i in items)
+    silent = dit.text2music_context(frames)
+    if all(i.context is None for i in items):
+        return silent.expand(len(items), -1, -1)
+    given = (silent if i.context is None else i.context.to(silent.dtype) for i in items)
+    return torch.stack([F.pad(c, (0, 0, 0, frames - len(c))) for c in given])
 
 
 def _lengths(rows: Sequence[torch.Tensor]) -> torch.Tensor | None:

@@ -155,7 +155,8 @@ class _Loop:
         generator = torch.Generator().manual_seed(derived_seed(self.settings.seed, f"step {step} batch {place}"))
         share = self.settings.null_condition
         with _shortage_told(self):
-            items = [drawn(self.dit, self.job.load(showing), t, share, generator) for showing, t in seen]
+            songs = self.job.completed([self.job.load(showing) for showing, _ in seen])
+            items = [drawn(self.dit, song, t, share, generator) for song, (_, t) in zip(songs, seen, strict=True)]
             torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))  # for dropout inside the adapter
             losses = [
                 self.job.loss(rule.mse, prediction=prediction, target=item.target, t=item.t, batch=item.song)

@@ -1,0 +1,1 @@
+"""How acestep-nano is made: pieces become latents, and a small model of the original layout learns from them."""

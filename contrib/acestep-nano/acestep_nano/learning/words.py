@@ -1,0 +1,84 @@
+"""Teaches the text encoder to read before anything is made of what it reads: tempo, key, metre, style and drums.
+
+The decoder hears texts through attention alone, and finds a number among sixty tokens only after very long. So the last
+token of a text learns first to say all of it, by heads that are thrown away.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.utils.rnn import pad_sequence
+
+from acestep_core.prompts import TIMESIGNATURES
+from acestep_core.seeds import derived_seed
+from acestep_nano.learning.library import Learnt
+from acestep_nano.learning.showing import said_of
+from acestep_nano.pieces import FASTEST, SLOWEST, STYLES
+
+_BATCH = 64
+_RATE = 3e-3
+_WAVES = 5  # of a tempo: each tells it twice as finely as the one before
+_KEYS = tuple(f"{note} {mode}" for note in ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+              for mode in ("major", "minor"))  # fmt: skip
+_SAME = {"Db": "C#", "Eb": "D#", "Gb": "F#", "Ab": "G#", "Bb": "A#"}
+
+
+def learn_words(
+    text: Any,
+    pieces: Sequence[Learnt],
+    steps: int,
+    seed: int,
+    on_step: Callable[[int, float], None] = lambda step, loss: None,
+) -> dict[str, torch.Tensor]:
+    """Train the text part on what is said of `pieces`; the tensors of its model."""
+    torch.manual_seed(derived_seed(seed, "words"))
+    model, device = text.model, text.model.device
+    sizes = {"key": len(_KEYS), "metre": len(TIMESIGNATURES), "style": len(STYLES), "drums": 2, "tempo": 2 * _WAVES}
+    heads = nn.ModuleDict({name: nn.Linear(model.config.hidden_size, size) for name, size in sizes.items()}).to(device)
+    learnt = [*model.requires_grad_(True).parameters(), *heads.parameters()]
+    optimizer = torch.optim.AdamW(learnt, lr=_RATE)
+    rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps + 1, pct_start=0.1)
+    rng = np.random.default_rng(derived_seed(seed, "texts"))
+    for step in range(1, steps + 1):
+        chosen = [pieces[i] for i in rng.integers(0, len(pieces), _BATCH)]
+        rows = [torch.tensor(text.tokenizer(said_of(p, rng).caption)["input_ids"]) for p in chosen]
+        last = torch.tensor([len(r) - 1 for r in rows], device=device)
+        states = model(input_ids=pad_sequence(rows, batch_first=True).to(device)).last_hidden_state
+        loss = _loss(heads, states[torch.arange(len(rows), device=device), last], chosen)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(learnt, 1.0)
+        optimizer.step()
+        rates.step()
+        on_step(step, loss.item())
+    model.requires_grad_(False)
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+def _loss(heads: nn.ModuleDict, said: torch.Tensor, pieces: Sequence[Learnt]) -> torch.Tensor:
+    """`said` [B, width] is what the last token of each text says."""
+    classes = {
+        "key": [_KEYS.index(_sharp(p.keyscale)) for p in pieces],
+        "metre": [TIMESIGNATURES.index(p.timesignature) for p in pieces],
+        "style": [STYLES.index(p.style) for p in pieces],
+        "drums": [int("drums" in p.tracks) for p in pieces],
+    }
+    losses = [F.cross_entropy(heads[n](said), torch.tensor(right, device=said.device)) for n, right in classes.items()]
+    tempo = torch.tensor(np.stack([_waves(p.bpm) for p in pieces]), dtype=said.dtype, device=said.device)
+    return sum(losses) + F.mse_loss(heads["tempo"](said), tempo) * _WAVES
+
+
+def _waves(bpm: float) -> np.ndarray:
+    """A tempo as points on circles, which it goes round 1/4, 1/2, 1, 2 and 4 times from the slowest to the fastest."""
+    place = np.log(bpm / SLOWEST) / np.log(FASTEST / SLOWEST)
+    turns = 2 * np.pi * place * 2.0 ** np.arange(-2, _WAVES - 2)
+    return np.concatenate([np.sin(turns), np.cos(turns)])
+
+
+def _sharp(key: str) -> str:
+    note, _, mode = key.partition(" ")
+    return f"{_SAME.get(note, note)} {mode}"
