@@ -23,7 +23,8 @@ demo: $(VENV)/installed
 	$(BIN)/acestep-core demo
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest $(WORKERS) -m "not wheel"
+	$(BIN)/python -m pytest $(WORKERS) -m "not slow and not network and not wheel"
+	$(BIN)/python -m pytest $(WORKERS) -m "slow or network"
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
