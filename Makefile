@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python .ci/install.py $(BIN)/python --constraint constraints.txt --editable
+INSTALL := $(BIN)/pip install --quiet --constraint constraints.txt
 # Few workers, since each holds PyTorch; a file stays with one, which keeps what its tests share.
 WORKERS := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
@@ -10,12 +10,14 @@ WORKERS := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-r
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(INSTALL) .
+	$(BIN)/pip install --quiet --upgrade pip
+	$(INSTALL) --editable .
 	touch $@
 
 $(VENV)/installed-dev: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(INSTALL) '.[dev]'
+	$(BIN)/pip install --quiet --upgrade pip
+	$(INSTALL) --editable '.[dev]'
 	touch $@
 
 demo: $(VENV)/installed
