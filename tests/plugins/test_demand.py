@@ -137,6 +137,7 @@ device.keep_freed_memory = lambda: None
 folder = Path(sys.argv[1])
 tiny._DIT |= {"hidden_size": 768, "intermediate_size": 2304, "num_attention_heads": 6, "num_key_value_heads": 3,
               "head_dim": 128, "num_hidden_layers": 8, "layer_types": ["sliding_attention", "full_attention"] * 4}
+tiny._VAE.pop("encoder_width")  # as wide as that of a released codec, whose work is measured
 model = load_backend("pt", model=folder, device="cpu", dtype="float32", tile_frames=32) if folder.exists() else None
 if model is None:
     tiny.write_checkpoint(folder, "turbo")

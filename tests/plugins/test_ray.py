@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,27 @@ def when(ready: Callable[[], bool], act: Callable[[], None]) -> threading.Thread
     return thread
 
 
+@dataclass(frozen=True)
+class Killing:
+    """Of the machine with the id `other`."""
+
+    other: str
+    join: Callable[[], None]
+
+
+def killed_at_work(machines: Any, place: Path) -> Killing:
+    """A second machine joins, and dies over its first song. Until then the first machine waits with one of its own."""
+    other = second(machines)
+    hold(place, other)
+    held = hold(place, machines.head_node)
+
+    def kill() -> None:
+        machines.remove_node(other, allow_graceful=False)
+        held.unlink()
+
+    return Killing(other.node_id, when(lambda: any(n == other.node_id for _, n in asked(place)), kill).join)
+
+
 def annotated(folder: str, address: str = "", **request: Any):
     """Here, unless there is the address of a cluster."""
     if address:
@@ -81,16 +103,13 @@ def annotated(folder: str, address: str = "", **request: Any):
 
 
 def test_a_machine_killed_in_the_middle_costs_no_song_and_the_files_are_as_locally(machines, place):
-    other, told = second(machines), []
-    hold(place, other)
-    killing = when(lambda: any(n == other.node_id for _, n in asked(place)),
-                   lambda: machines.remove_node(other, allow_graceful=False))  # fmt: skip
+    killing, told = killed_at_work(machines, place), []
     result = annotated("there", machines.address, on_song=lambda done: told.append((done.song.path.stem, done.number)))
     killing.join()
     assert sorted(result.filled) == ["a.wav", "bb.wav", "ccc.wav", "dddd.wav", "eeeee.wav"] and not result.problems
     assert sorted(name for name, _ in told) == ["a", "bb", "ccc", "dddd", "eeeee"]
     assert [number for _, number in told] == [1, 2, 3, 4, 5]
-    lost = [name for name, node in asked(place) if node == other.node_id]
+    lost = [name for name, node in asked(place) if node == killing.other]
     assert len(lost) == 1 and Counter(n for n, _ in asked(place)) == Counter(["a", "bb", "ccc", "dddd", "eeeee", *lost])
     assert any("the machine is gone" in note for note in result.notes)
     annotated("here")
@@ -127,13 +146,11 @@ def test_encode_with_a_machine_killed_in_the_middle_makes_the_same_files(machine
         write_wav(place / "songs" / f"{number}.wav", 5.5 + number / 100, hz=200.0 + number)
         (place / "songs" / f"{number}.caption.txt").write_text(f"bells {number}")
     write_wav(place / "songs" / "silent.wav", 6.0, hz=0.0)
-    plugins, other, done = Registry(), second(machines), []
+    plugins, done = Registry(), []
     plugins.add_file(Path("witness.py"))
     model = load_backend("toy", model=write_model(place / "models"), plugins=plugins)
     request = {"plugins": plugins, "executor": "ray", "options": {"executor": {"address": machines.address}}}
-    hold(place, other)
-    killing = when(lambda: any(n == other.node_id for _, n in asked(place)),
-                   lambda: machines.remove_node(other, allow_graceful=False))  # fmt: skip
+    killing = killed_at_work(machines, place)
     there = encode(
         "songs", model, place / "out-there", on_song=lambda d: done.append((d.song.path.stem, d.what)), **request
     )

@@ -79,7 +79,8 @@ def of_codec(folder: Path, precision: Precision, tile_frames: int, seconds: floa
         return Demand(0, _NOTE_BANK + _NOTE_BANK_FRAME * tile_frames)
     config = read_config(folder, ("encoder_hidden_size", "decoder_channels"))
     weights = sum(_bytes(name, shape, Precision(precision.value)) for name, shape in shapes(folder))
-    values = max(_ENCODE * config["encoder_hidden_size"], _DECODE * config["decoder_channels"])
+    encoder = config.get("encoder_width") or config["encoder_hidden_size"]
+    values = max(_ENCODE * encoder, _DECODE * config["decoder_channels"])
     frames = min(math.ceil(seconds * FRAME_RATE_HZ), tile_frames + _OVERLAP)
     return Demand(weights, round(frames * HOP * values * precision.value * _WORK_SHARE))
 
