@@ -23,6 +23,9 @@ class Recipe:
     batch_size: int = 16
     learning_rate: float = 1.2e-3
     turbo_learning_rate: float = 2e-4
+    shift: float = 3.0
+    """How much of the base model's time goes to nearly pure noise. There alone key and tempo are still open, which a
+    sampler made for records hardly ever visits: 1 % of its draws are above 0.9."""
     average: float = 0.9995
     guidance: float = 2.5
     """What the few-step model learns to do without."""

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
+from acestep_core import TimestepSampler
 from acestep_core.checkpoint import TEXT, VAE
 from acestep_core.console import Ticker
 from acestep_core.files import write_json
@@ -36,6 +37,7 @@ BASE = "acestep-nano-base"
 TIMES = "times.json"
 _TEXTS = 2000  # captions and lyrics that the tokenizer learns from
 _SAVE_EVERY = 500
+_TIMES = 200  # of the schedule that the base model learns at: so many that they are all of it
 
 
 class Stages:
@@ -84,7 +86,8 @@ class Stages:
             dit, Conditions(dit, text), pieces, recipe.held_out, recipe.seed, tracks=True, learns_words=True
         )
         settings = self._settings(steps=recipe.steps, learning_rate=recipe.learning_rate, ema=recipe.average)
-        run = self._learnt("base", lesson, Everything().of(dit, text), "logit_normal", settings, _plain)
+        often = registry().make("samplers", "turbo_steps", {"shift": recipe.shift, "count": _TIMES})
+        run = self._learnt("base", lesson, Everything().of(dit, text), often, settings, _plain)
         if run is not None:
             pack(root, run.adapter, self.out / "taught", "base", torch.float32)
         return run is not None
@@ -101,10 +104,11 @@ class Stages:
         how = {"steps": recipe.turbo_steps, "learning_rate": recipe.turbo_learning_rate, "ema": recipe.average}
         settings = self._settings(**how, null_condition=0.0)
         heard = Teacher(teacher, recipe.guidance, recipe.substeps, shifted(8, 3.0)[:-1])
-        run = self._learnt("turbo", lesson, Everything().of(dit, None), "turbo_steps", settings, heard.loss)
+        eight = registry().make("samplers", "turbo_steps")
+        run = self._learnt("turbo", lesson, Everything().of(dit, None), eight, settings, heard.loss)
         return run is not None
 
-    def _learnt(self, name: str, lesson: Lesson, adapter: Everything, sampler: str, settings: TrainSettings,
+    def _learnt(self, name: str, lesson: Lesson, adapter: Everything, sampler: TimestepSampler, settings: TrainSettings,
                 loss: Callable[..., Any]) -> Run | None:  # fmt: skip
         how = (lesson, adapter, sampler, settings, self.out / name, self.recipe.described(), loss, name)
         return self._timed(name, lambda: run_lesson(*how))

@@ -5,23 +5,22 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from acestep_core import provenance
+from acestep_core import TimestepSampler, provenance
 from acestep_core.console import Ticker
 from acestep_core.jobs import Step
-from acestep_core.registry import registry
 from acestep_core.run import Run
 from acestep_core.train_settings import TrainSettings, resolved
 from acestep_core.training import stop_on_signals
 from acestep_nano.learning.everything import Everything
 from acestep_nano.learning.lesson import Lesson
 
-_SAME = ("train", "recipe")
+_SAME = ("train", "recipe", "sampler")
 
 
 def run_lesson(
     lesson: Lesson,
     adapter: Everything,
-    sampler: str,
+    sampler: TimestepSampler,
     settings: TrainSettings,
     out: Path,
     recipe: Mapping[str, Any],
@@ -33,7 +32,8 @@ def run_lesson(
     from acestep_plugins.backends.pt.optimizers import build
 
     told = resolved(settings, shown=len(lesson), rate=adapter.learning_rate)
-    record = {"train": asdict(told), "recipe": dict(recipe), "versions": provenance.versions()}
+    drawn = {"name": sampler.name, **sampler.options()}
+    record = {"train": asdict(told), "recipe": dict(recipe), "sampler": drawn, "versions": provenance.versions()}
     run = Run(out)
     if run.adapter.is_dir():
         return run
@@ -43,7 +43,7 @@ def run_lesson(
     ticker = Ticker(label, told.steps, resumed)
     with stop_on_signals() as stop:
         job = lesson.job(
-            run=run, settings=told, adapter=adapter, sampler=registry().make("samplers", sampler), loss=loss,
+            run=run, settings=told, adapter=adapter, sampler=sampler, loss=loss,
             optimizer=lambda default, **given: build(**given), stop=stop,
             resume_from=run.at(resumed) if resumed else None,
         )  # fmt: skip
