@@ -1,6 +1,5 @@
 """Writes a checkpoint of acestep-nano before it has learnt anything, and puts what was learnt into one."""
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,16 +7,16 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from acestep_core.checkpoint import TEXT, VAE
+from acestep_core.checkpoint import TEXT
+from acestep_core.files import write_json
 from acestep_core.layer_names import to_original
 from acestep_nano.learning.shape import SILENCE_FRAMES, dit_config, text_config
 from acestep_nano.learning.tokens import build_tokenizer
 
 
-def write_blank(root: Path, codec: Mapping[str, Any], texts: Iterable[str], vocabulary: int, seed: int) -> Path:
-    """Codec, text encoder and a base model with random weights below `root`; the folder of the base model."""
+def write_blank(root: Path, texts: Iterable[str], vocabulary: int, seed: int) -> Path:
+    """Text encoder and a base model with random weights below `root`; the folder of the base model."""
     torch.manual_seed(seed)
-    _write_json(root / VAE / "config.json", codec)
     _write_text(root / TEXT, texts, vocabulary)
     folder = root / "acestep-nano-base"
     tensors = _random_tensors(dit_config("base"))
@@ -26,9 +25,9 @@ def write_blank(root: Path, codec: Mapping[str, Any], texts: Iterable[str], voca
 
 
 def write_dit(folder: Path, variant: str, tensors: Mapping[str, torch.Tensor], dtype: torch.dtype) -> None:
-    """A DiT folder; the latents of silence are zeros until `write_silence`."""
+    """A DiT folder, but for the latents of silence (`write_silence`)."""
     folder.mkdir(parents=True, exist_ok=True)
-    _write_json(folder / "config.json", dit_config(variant))
+    write_json(folder / "config.json", dit_config(variant))
     _save(folder / "model.safetensors", tensors, dtype)
 
 
@@ -76,8 +75,3 @@ def _save(path: Path, tensors: Mapping[str, torch.Tensor], dtype: torch.dtype) -
     temporary = path.with_suffix(".tmp")
     save_file(stored, str(temporary), {"format": "pt"})
     temporary.replace(path)
-
-
-def _write_json(path: Path, content: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

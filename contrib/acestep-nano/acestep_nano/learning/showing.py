@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from acestep_core.data import INSTRUMENTAL
 from acestep_core.parts import FRAME_RATE_HZ
 from acestep_core.prompts import caption_text, lyric_text, metas_text
 from acestep_core.tasks import Complete, Cover, Extract, Lego, Repaint, Text2Music
@@ -109,7 +110,7 @@ def _said(piece: Learnt, frames: int, instruction: str, timbre: Any, rng: np.ran
 
 
 def _lyrics(piece: Learnt) -> str:
-    return lyric_text(piece.lyrics or "[Instrumental]", piece.language)
+    return lyric_text(piece.lyrics or INSTRUMENTAL, piece.language)
 
 
 def _cut(latents: np.ndarray, part: slice) -> np.ndarray:

@@ -14,7 +14,9 @@ from safetensors.torch import load_file
 from acestep_core import TimestepSampler
 from acestep_core.checkpoint import TEXT, VAE
 from acestep_core.console import Ticker
+from acestep_core.data import INSTRUMENTAL
 from acestep_core.files import write_json
+from acestep_core.parts import FRAME_RATE_HZ
 from acestep_core.prompts import caption_text, lyric_text, metas_text
 from acestep_core.registry import registry
 from acestep_core.run import Run
@@ -31,7 +33,7 @@ from acestep_nano.learning.recipe import Recipe
 from acestep_nano.learning.training import run_lesson
 from acestep_nano.learning.turbo import Teacher
 from acestep_nano.learning.words import learn_words
-from acestep_plugins.backends.note_bank.bank import Bank
+from acestep_plugins.backends.note_bank.bank import Bank, write_bank
 
 BASE = "acestep-nano-base"
 TIMES = "times.json"
@@ -58,7 +60,8 @@ class Stages:
 
     def library(self) -> list[Learnt]:
         folder, recipe = self.out / "library", self.recipe
-        write_json(self.out / "start" / VAE / "config.json", Bank().config())
+        (self.out / "start" / VAE).mkdir(parents=True, exist_ok=True)
+        write_bank(self.out / "start" / VAE, Bank())
         ticker = Ticker("files of pieces", None)
         self._timed("pieces", lambda: write_library(
             folder, partial(_codec, self.out / "start" / VAE), recipe.seed, recipe.pieces, recipe.with_stems,
@@ -72,7 +75,7 @@ class Stages:
         if done.is_file():
             return root
         pieces, recipe = self.library(), self.recipe
-        folder = write_blank(root, Bank().config(), _texts(pieces), recipe.vocabulary, recipe.seed)
+        folder = write_blank(root, _texts(pieces), recipe.vocabulary, recipe.seed)
         write_silence(folder, _codec(root / VAE))
         self._timed("words", lambda: self._words(root / TEXT, pieces))
         self._timed("codes", lambda: self._codes(folder, pieces, done))
@@ -162,7 +165,7 @@ def _texts(pieces: list[Learnt]) -> list[str]:
     """As they are read, so that the frame around every prompt takes few tokens."""
     said = []
     for piece in pieces[:_TEXTS]:
-        metas = metas_text(piece.bpm, piece.timesignature, piece.keyscale, len(piece.latents) / 25)
+        metas = metas_text(piece.bpm, piece.timesignature, piece.keyscale, len(piece.latents) / FRAME_RATE_HZ)
         said += [caption_text(caption, metas) for caption in piece.captions]
-        said.append(lyric_text(piece.lyrics or "[Instrumental]", piece.language))
+        said.append(lyric_text(piece.lyrics or INSTRUMENTAL, piece.language))
     return said
