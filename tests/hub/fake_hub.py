@@ -203,9 +203,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _count(self, path: str, content: bytes) -> None:
+        self.server.hub.served[path] += len(content)  # before the other side can look
         self.wfile.write(content)
         self.wfile.flush()
-        self.server.hub.served[path] += len(content)
 
     def _json(self, status: int, content: object, **headers: str) -> None:
         raw = json.dumps(content).encode()

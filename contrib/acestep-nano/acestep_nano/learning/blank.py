@@ -4,13 +4,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
 
 from acestep_core.checkpoint import TEXT
 from acestep_core.files import write_json
 from acestep_core.layer_names import to_original
-from acestep_nano.learning.shape import SILENCE_FRAMES, dit_config, text_config
+from acestep_core.parts import CHANNELS, HOP
+from acestep_nano.learning.shape import CLOCK_FRAMES, SILENCE_FRAMES, dit_config, text_config
 from acestep_nano.learning.tokens import build_tokenizer
 
 
@@ -32,13 +34,19 @@ def write_dit(folder: Path, variant: str, tensors: Mapping[str, torch.Tensor], d
 
 
 def write_silence(folder: Path, codec: Any) -> None:
-    """silence_latent.pt [1, 64, N] of what the codec part makes of silence."""
-    import numpy as np
+    """silence_latent.pt [1, 64, N]: what the codec part makes of silence, with a clock in it.
 
-    from acestep_core.parts import HOP
+    The decoder sees how far apart two frames are and not where a piece begins, so that no beat would have its place
+    until noise has settled it. What is below silence is silence to the codec part as well: how far below tells the time.
+    """
+    silence = codec.encode(np.zeros((2, SILENCE_FRAMES * HOP), np.float32), 0)
+    torch.save(torch.from_numpy(silence - clock(SILENCE_FRAMES)).T[None].half(), folder / "silence_latent.pt")
 
-    latents = codec.encode(np.zeros((2, SILENCE_FRAMES * HOP), np.float32), 0)
-    torch.save(torch.from_numpy(latents).T[None].contiguous().half(), folder / "silence_latent.pt")
+
+def clock(frames: int) -> np.ndarray:
+    """float32 [T, 64] from 0 to 1: sines and cosines of time, half of the channels each."""
+    angles = 2 * np.pi * np.arange(frames)[:, None] / np.geomspace(*CLOCK_FRAMES, CHANNELS // 2)
+    return (0.5 + 0.5 * np.concatenate([np.sin(angles), np.cos(angles)], axis=1)).astype(np.float32)
 
 
 def write_text(folder: Path, state: Mapping[str, torch.Tensor], dtype: torch.dtype) -> None:

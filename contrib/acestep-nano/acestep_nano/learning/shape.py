@@ -5,7 +5,8 @@ from typing import Any
 from acestep_core.parts import CHANNELS
 
 TEXT_WIDTH = 96
-SILENCE_FRAMES = 5
+SILENCE_FRAMES = 500  # as long as the longest piece
+CLOCK_FRAMES = (4, 1000)  # the shortest and the longest wave that tell the time
 
 DIT: dict[str, Any] = {
     "model_type": "acestep",

@@ -15,7 +15,7 @@ from acestep_nano.learning.library import Learnt
 
 LENGTHS, _SHARES = (192, 256, 384), (0.25, 0.5, 0.25)
 """Frames of which a piece is shown, 7.7 to 15.4 s; a shorter one is shown whole."""
-_FROM_START = 0.6
+_FROM_START = 0.6  # of what has a source; what has none begins with a beat
 _TRACKS = 0.5  # of the times a piece is shown whose tracks are known
 _TASKS = {"text2music": 0.7, "cover": 0.15, "repaint": 0.15}
 _SAID = 0.95  # of key and metre each
@@ -41,9 +41,10 @@ def frames_of(piece: Learnt, rng: np.random.Generator) -> int:
 def shown(piece: Learnt, rng: np.random.Generator, tracks: bool, silence: Callable[[int], np.ndarray]) -> Shown:
     """Drawn with `rng`. With `tracks` the tasks of single tracks occur too, where the piece has them."""
     frames = frames_of(piece, rng)
-    start = 0 if rng.random() < _FROM_START else int(rng.integers(0, len(piece.latents) - frames + 1))
-    part = slice(start, start + frames)
     task = _task(piece, rng, tracks)
+    begins = task == "text2music" or rng.random() < _FROM_START
+    start = 0 if begins else int(rng.integers(0, len(piece.latents) - frames + 1))
+    part = slice(start, start + frames)
     latents, source, mask, hinted = _cut(piece.latents, part), None, None, False
     if task == "cover":
         source, hinted = latents, True
