@@ -11,10 +11,10 @@ from safetensors.torch import save_file
 from acestep_core.checkpoint import TEXT
 from acestep_core.files import write_json
 from acestep_core.layer_names import to_original
-from acestep_core.parts import CHANNELS, FRAME_RATE_HZ, HOP
-from acestep_nano.learning.shape import SILENCE_FRAMES, SLOW_FRAMES, SLOW_WAVES, dit_config, text_config
+from acestep_core.parts import HOP
+from acestep_nano.learning.metronome import metronome
+from acestep_nano.learning.shape import SILENCE_FRAMES, dit_config, text_config
 from acestep_nano.learning.tokens import build_tokenizer
-from acestep_nano.pieces import FASTEST, SLOWEST
 
 
 def write_blank(root: Path, texts: Iterable[str], vocabulary: int, seed: int) -> Path:
@@ -37,19 +37,10 @@ def write_dit(folder: Path, variant: str, tensors: Mapping[str, torch.Tensor], d
 def write_silence(folder: Path, codec: Any) -> None:
     """silence_latent.pt [1, 64, N]: what the codec part makes of silence, with a metronome in it.
 
-    The decoder sees how far apart two frames are and not where a piece begins, so that no beat would have its place
-    until noise has settled it. What is below silence is silence to the codec part as well: how far below beats time.
+    What is below silence is silence to the codec part as well, and how far below it is beats time.
     """
     silence = codec.encode(np.zeros((2, SILENCE_FRAMES * HOP), np.float32), 0)
     torch.save(torch.from_numpy(silence - metronome(SILENCE_FRAMES)).T[None].half(), folder / "silence_latent.pt")
-
-
-def metronome(frames: int) -> np.ndarray:
-    """float32 [T, 64] from 0 to 1: sines, then cosines, of tempos from the slowest to the fastest and of slow waves."""
-    beats = np.geomspace(SLOWEST, FASTEST, CHANNELS // 2 - SLOW_WAVES) / 60 / FRAME_RATE_HZ
-    waves = np.concatenate([beats, 1 / np.geomspace(*SLOW_FRAMES, SLOW_WAVES)])
-    angles = 2 * np.pi * np.arange(frames)[:, None] * waves
-    return (0.5 + 0.5 * np.concatenate([np.sin(angles), np.cos(angles)], axis=1)).astype(np.float32)
 
 
 def write_text(folder: Path, state: Mapping[str, torch.Tensor], dtype: torch.dtype) -> None:

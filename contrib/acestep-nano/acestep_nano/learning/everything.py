@@ -1,4 +1,4 @@
-"""An adapter that is no adapter: every weight of a model learns, its encoders included unless they are left out."""
+"""An adapter that is no adapter: every weight of a decoder learns, and the condition encoder unless it is left out."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,13 +20,13 @@ class Everything(Adapter):
     name = "everything"
     learning_rate = 1e-3
 
-    def of(self, dit: Any, text: Any | None) -> "Everything":
-        """Without `text` the decoder learns alone: neither encoder, nor what stands for no condition."""
-        self._dit, self._text = dit, text
+    def of(self, dit: Any, encoder: bool) -> "Everything":
+        """Without `encoder` the decoder learns alone: neither that, nor what stands for no condition."""
+        self._dit, self._encoder = dit, encoder
         return self
 
     def attach(self, decoder: Any) -> Attached:
-        return _Attached(self._dit, self._text)
+        return _Attached(self._dit, self._encoder)
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
@@ -40,12 +40,12 @@ class Everything(Adapter):
 class _Attached(Attached):
     scale = 1.0
 
-    def __init__(self, dit: Any, text: Any | None):
+    def __init__(self, dit: Any, encoder: bool):
         parts = {"decoder": dit.decoder.module}
         self._learnt: dict[str, Any] = {}
-        if text is not None:
+        if encoder:
             dit.null_embedding = nn.Parameter(dit.null_embedding)
-            parts |= {"encoder": dit.encoder, "text": text.model}
+            parts["encoder"] = dit.encoder
             self._learnt[NULL] = dit.null_embedding
         for part, module in parts.items():
             self._learnt |= {f"{part}.{name}": parameter for name, parameter in _used(module, part)}

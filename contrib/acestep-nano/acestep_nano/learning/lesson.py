@@ -19,10 +19,10 @@ class Lesson:
     """The pieces of a model, and what each showing of them shows: a function of the seed."""
 
     def __init__(self, dit: Any, conditions: Conditions, pieces: Sequence[Learnt], held_out: int, seed: int,
-                 tracks: bool, learns_words: bool):  # fmt: skip
-        """`tracks`: whether tasks of single tracks are learnt; `learns_words`: whether the encoders learn too."""
+                 tracks: bool, learns_encoder: bool):  # fmt: skip
+        """`tracks`: whether tasks of single tracks are learnt; `learns_encoder`: whether the condition encoder is."""
         self._dit, self._conditions, self._seed, self._tracks = dit, conditions, seed, tracks
-        self._learns_words = learns_words
+        self._learns_encoder = learns_encoder
         self._held_out, self._pieces = pieces[:held_out], pieces[held_out:]
 
     def __len__(self) -> int:
@@ -61,7 +61,7 @@ class Lesson:
 
     def _completed(self, songs: Sequence[EncodedSong]) -> list[EncodedSong]:
         """With conditions where until now there is what they are made of."""
-        with torch.set_grad_enabled(self._learns_words):
+        with torch.set_grad_enabled(self._learns_encoder):
             made = self._conditions.of([song.condition for song in songs])
         return [replace(song, condition=condition) for song, condition in zip(songs, made, strict=True)]
 

@@ -31,6 +31,5 @@ def pack(start: Path, learnt: Path, out: Path, variant: str, dtype: torch.dtype)
     shutil.copy(base / "silence_latent.pt", folder)
     shutil.copytree(start / VAE, out / VAE, dirs_exist_ok=True)
     shutil.copytree(start / TEXT, out / TEXT, dirs_exist_ok=True)
-    text = {k.removeprefix("text."): t for k, t in tensors.items() if k.startswith("text.")}
-    write_text(out / TEXT, text or load_file(str(start / TEXT / "model.safetensors")), dtype)
+    write_text(out / TEXT, load_file(str(start / TEXT / "model.safetensors")), dtype)
     return folder

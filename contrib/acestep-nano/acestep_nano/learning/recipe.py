@@ -17,9 +17,10 @@ class Recipe:
     vocabulary: int = 1100
     """Tokens of the text encoder."""
     word_steps: int = 1500
+    beat_steps: int = 1000
     code_steps: int = 2000
-    steps: int = 10000
-    turbo_steps: int = 1200
+    steps: int = 4000
+    turbo_steps: int = 400
     batch_size: int = 16
     learning_rate: float = 1.2e-3
     turbo_learning_rate: float = 2e-4
@@ -37,7 +38,7 @@ class Recipe:
 
 
 SMALL = Recipe(
-    pieces=10, held_out=2, with_stems=0.5, vocabulary=400, word_steps=3, code_steps=4, steps=4, turbo_steps=2,
-    batch_size=4, average=0.9,
+    pieces=10, held_out=2, with_stems=0.5, vocabulary=400, word_steps=3, beat_steps=3, code_steps=4, steps=4,
+    turbo_steps=2, batch_size=4, average=0.9,
 )  # fmt: skip
 """For trying whether it runs: what comes of it can do nothing."""

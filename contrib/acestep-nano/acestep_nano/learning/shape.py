@@ -6,7 +6,6 @@ from acestep_core.parts import CHANNELS
 
 TEXT_WIDTH = 96
 SILENCE_FRAMES = 500  # as long as the longest piece
-SLOW_WAVES, SLOW_FRAMES = 8, (40, 1000)  # of the metronome in it: how many, and the lengths of the first and the last
 
 DIT: dict[str, Any] = {
     "model_type": "acestep",

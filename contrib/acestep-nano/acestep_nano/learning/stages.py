@@ -16,12 +16,13 @@ from acestep_core.checkpoint import TEXT, VAE
 from acestep_core.console import Ticker
 from acestep_core.data import INSTRUMENTAL
 from acestep_core.files import write_json
-from acestep_core.parts import FRAME_RATE_HZ
+from acestep_core.parts import CHANNELS, FRAME_RATE_HZ
 from acestep_core.prompts import caption_text, lyric_text, metas_text
 from acestep_core.registry import registry
 from acestep_core.run import Run
 from acestep_core.schedule import shifted
 from acestep_core.train_settings import TrainSettings
+from acestep_nano.learning.beats import learn_beats
 from acestep_nano.learning.blank import write_blank, write_dit, write_silence, write_text
 from acestep_nano.learning.codes import learn_codes
 from acestep_nano.learning.conditions import Conditions
@@ -39,6 +40,7 @@ BASE = "acestep-nano-base"
 TIMES = "times.json"
 _TEXTS = 2000  # captions and lyrics that the tokenizer learns from
 _SAVE_EVERY = 500
+_WHOLE = 0.5  # weight of the loss of what all channels have in common
 _TIMES = 200  # of the schedule that the base model learns at: so many that they are all of it
 
 
@@ -70,7 +72,7 @@ class Stages:
         return read_library(folder)
 
     def start(self) -> Path:
-        """A checkpoint that can read and make audio codes, and nothing else yet."""
+        """A checkpoint that can read, keep time and make audio codes, and nothing else yet."""
         root, done = self.out / "start", self.out / "codes.json"
         if done.is_file():
             return root
@@ -78,6 +80,7 @@ class Stages:
         folder = write_blank(root, _texts(pieces), recipe.vocabulary, recipe.seed)
         write_silence(folder, _codec(root / VAE))
         self._timed("words", lambda: self._words(root / TEXT, pieces))
+        self._timed("beats", lambda: self._beats(root, folder, pieces))
         self._timed("codes", lambda: self._codes(folder, pieces, done))
         return root
 
@@ -86,11 +89,11 @@ class Stages:
         root, pieces, recipe = self.start(), self.library(), self.recipe
         dit, text = (self._backend.load(part, root / name) for part, name in (("dit", BASE), ("text", TEXT)))
         lesson = Lesson(
-            dit, Conditions(dit, text), pieces, recipe.held_out, recipe.seed, tracks=True, learns_words=True
+            dit, Conditions(dit, text), pieces, recipe.held_out, recipe.seed, tracks=True, learns_encoder=True
         )
         settings = self._settings(steps=recipe.steps, learning_rate=recipe.learning_rate, ema=recipe.average)
         often = registry().make("samplers", "turbo_steps", {"shift": recipe.shift, "count": _TIMES})
-        run = self._learnt("base", lesson, Everything().of(dit, text), often, settings, _plain)
+        run = self._learnt("base", lesson, Everything().of(dit, encoder=True), often, settings, _heard_as_a_whole)
         if run is not None:
             pack(root, run.adapter, self.out / "taught", "base", torch.float32)
         return run is not None
@@ -103,12 +106,12 @@ class Stages:
         teacher, dit = (self._backend.load("dit", root / BASE) for _ in range(2))
         conditions = Conditions(dit, self._backend.load("text", root / TEXT))
         lesson = Lesson(dit, conditions, self.library(), recipe.held_out, recipe.seed + 1, tracks=False,
-                        learns_words=False)  # fmt: skip
+                        learns_encoder=False)  # fmt: skip
         how = {"steps": recipe.turbo_steps, "learning_rate": recipe.turbo_learning_rate, "ema": recipe.average}
         settings = self._settings(**how, null_condition=0.0)
         heard = Teacher(teacher, recipe.guidance, recipe.substeps, shifted(8, 3.0)[:-1])
         eight = registry().make("samplers", "turbo_steps")
-        run = self._learnt("turbo", lesson, Everything().of(dit, None), eight, settings, heard.loss)
+        run = self._learnt("turbo", lesson, Everything().of(dit, encoder=False), eight, settings, heard.loss)
         return run is not None
 
     def _learnt(self, name: str, lesson: Lesson, adapter: Everything, sampler: TimestepSampler, settings: TrainSettings,
@@ -128,6 +131,13 @@ class Stages:
         made = learn_words(text, pieces, self.recipe.word_steps, self.recipe.seed,
                            lambda step, loss: ticker.update(step, f"loss {loss:.3f}"))  # fmt: skip
         write_text(folder, made, torch.float32)
+
+    def _beats(self, root: Path, folder: Path, pieces: list[Learnt]) -> None:
+        ticker = Ticker("beats", self.recipe.beat_steps)
+        dit, text = self._backend.load("dit", folder), self._backend.load("text", root / TEXT)
+        made = learn_beats(dit, text, pieces, self.recipe.beat_steps, self.recipe.seed,
+                           lambda step, error: ticker.update(step, f"error {error:.3f}"))  # fmt: skip
+        write_dit(folder, "base", load_file(str(folder / "model.safetensors")) | made, torch.float32)
 
     def _codes(self, folder: Path, pieces: list[Learnt], done: Path) -> None:
         recipe, losses = self.recipe, []
@@ -152,9 +162,15 @@ class Stages:
             write_json(path, spent | {name: round(spent.get(name, 0.0) + time.monotonic() - began, 1)})
 
 
-def _plain(loss: Callable[..., Any], **given: Any) -> Any:
-    """The training loss as it is."""
-    return loss(**given)
+def _heard_as_a_whole(loss: Callable[..., Any], *, prediction: Any, target: Any, **given: Any) -> Any:
+    """The training loss, and that of what all channels have in common.
+
+    Notes are each in their channel, beats in all of them: of the loss alone they are a few percent, and tempo is learnt
+    last or never. The mean over the channels has little noise in it and much of the beats. What the model learns in the
+    end is the same, for every loss that weighs squared errors has its minimum at the mean.
+    """
+    common = (prediction - target).float().mean(dim=-1).square().mean() * CHANNELS
+    return loss(prediction=prediction, target=target, **given) + _WHOLE * common
 
 
 def _codec(folder: Path) -> Any:

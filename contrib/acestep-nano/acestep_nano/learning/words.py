@@ -16,12 +16,13 @@ from torch.nn.utils.rnn import pad_sequence
 from acestep_core.prompts import TIMESIGNATURES
 from acestep_core.seeds import derived_seed
 from acestep_nano.learning.library import Learnt
+from acestep_nano.learning.metronome import TEMPOS
+from acestep_nano.learning.metronome import said as tempo_said
 from acestep_nano.learning.showing import said_of
-from acestep_nano.pieces import FASTEST, SLOWEST, STYLES
+from acestep_nano.pieces import STYLES
 
 _BATCH = 64
 _RATE = 3e-3
-_WAVES = 5  # of a tempo: each tells it twice as finely as the one before
 _KEYS = tuple(f"{note} {mode}" for note in ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
               for mode in ("major", "minor"))  # fmt: skip
 _SAME = {"Db": "C#", "Eb": "D#", "Gb": "F#", "Ab": "G#", "Bb": "A#"}
@@ -37,7 +38,7 @@ def learn_words(
     """Train the text part on what is said of `pieces`; the tensors of its model."""
     torch.manual_seed(derived_seed(seed, "words"))
     model, device = text.model, text.model.device
-    sizes = {"key": len(_KEYS), "metre": len(TIMESIGNATURES), "style": len(STYLES), "drums": 2, "tempo": 2 * _WAVES}
+    sizes = {"key": len(_KEYS), "metre": len(TIMESIGNATURES), "style": len(STYLES), "drums": 2, "tempo": len(TEMPOS)}
     heads = nn.ModuleDict({name: nn.Linear(model.config.hidden_size, size) for name, size in sizes.items()}).to(device)
     learnt = [*model.requires_grad_(True).parameters(), *heads.parameters()]
     optimizer = torch.optim.AdamW(learnt, lr=_RATE)
@@ -68,15 +69,8 @@ def _loss(heads: nn.ModuleDict, said: torch.Tensor, pieces: Sequence[Learnt]) ->
         "drums": [int("drums" in p.tracks) for p in pieces],
     }
     losses = [F.cross_entropy(heads[n](said), torch.tensor(right, device=said.device)) for n, right in classes.items()]
-    tempo = torch.tensor(np.stack([_waves(p.bpm) for p in pieces]), dtype=said.dtype, device=said.device)
-    return sum(losses) + F.mse_loss(heads["tempo"](said), tempo) * _WAVES
-
-
-def _waves(bpm: float) -> np.ndarray:
-    """A tempo as points on circles, which it goes round 1/4, 1/2, 1, 2 and 4 times from the slowest to the fastest."""
-    place = np.log(bpm / SLOWEST) / np.log(FASTEST / SLOWEST)
-    turns = 2 * np.pi * place * 2.0 ** np.arange(-2, _WAVES - 2)
-    return np.concatenate([np.sin(turns), np.cos(turns)])
+    tempo = torch.tensor(np.stack([tempo_said(p.bpm) for p in pieces]), device=said.device)
+    return sum(losses) + F.mse_loss(heads["tempo"](said), tempo) * len(TEMPOS)
 
 
 def _sharp(key: str) -> str:
