@@ -6,15 +6,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from acestep_nano.learning.beats import learn_beats, pulse
 from acestep_nano.learning.conditions import Conditions, Said
 from acestep_nano.learning.library import Learnt, read_library
 from acestep_nano.learning.log import log_text
+from acestep_nano.learning.metronome import TEMPOS, metronome
+from acestep_nano.learning.metronome import said as tempo_said
 from acestep_nano.learning.recipe import SMALL
 from acestep_nano.learning.showing import LENGTHS, shown
-from acestep_nano.learning.stages import BASE, Stages
+from acestep_nano.learning.stages import BASE, Stages, _heard_as_a_whole
 from acestep_nano.learning.tokens import build_tokenizer
 from acestep_nano.learning.turbo import Teacher
 from acestep_nano.learning.words import learn_words
+from safetensors.torch import load_file
 
 from acestep_core.checkpoint import TEXT
 from acestep_core.jobs import EncodedSong
@@ -137,12 +141,14 @@ def test_both_variants_of_a_trained_checkpoint_generate(made):
     assert "| base: step |" in log_text(made.stages.out, SMALL)
 
 
-def test_everything_has_learnt_and_what_is_done_is_not_done_again(made):
+def test_all_but_the_text_encoder_has_learnt_and_what_is_done_is_not_done_again(made):
     start, taught = (load_backend("pt", model=made.stages.out / n, device="cpu") for n in ("start", "taught"))
-    for part in (lambda m: m.dit.decoder.module, lambda m: m.dit.encoder, lambda m: m.text.model):
+    for part in (lambda m: m.dit.decoder.module, lambda m: m.dit.encoder):
         before, after = (dict(part(m).named_parameters()) for m in (start, taught))
         same = [n for n in before if torch.equal(before[n], after[n])]
         assert all(n.endswith("special_token") for n in same), same
+    read, reads = (dict(m.text.model.named_parameters()) for m in (start, taught))
+    assert all(torch.equal(read[n], reads[n]) for n in read)  # it has learnt to read before, and must not forget it
     files = {p: p.stat().st_mtime_ns for p in (made.stages.out / "library").iterdir()}
     again = Stages(made.stages.out, SMALL, {"device": "cpu"})
     assert again.all() == made.folder
@@ -171,6 +177,43 @@ def test_a_key_and_a_tempo_are_one_token(made):
         assert f" {bpm}" in said and " F# minor" in said
     for saying in ("plain", "日本語の歌、ヘ長調", "a\tb\n\n  c"):
         assert text.tokenizer.decode(text.tokenizer(saying)["input_ids"]) == saying
+
+
+def test_the_metronome_is_silent_and_says_where_each_tempo_is(made):
+    model = load_backend("pt", model=made.folder, variant="base", device="cpu")
+    silence = model.dit.silence_frames(500)
+    assert np.abs(model.codec.decode(silence)).max() < 1e-5
+    waves = metronome(500)
+    for bpm in TEMPOS[::5]:
+        beat = np.cos(2 * np.pi * np.arange(500) / 25 * bpm / 60)
+        likeness = [np.corrcoef(beat, waves[:, 32 + i])[0, 1] for i in range(len(TEMPOS))]
+        assert max(likeness) > 0.999 and TEMPOS[np.argmax(likeness)] == bpm == TEMPOS[np.argmax(tempo_said(bpm))]
+
+
+def test_a_pulse_is_on_the_beats():
+    loud = pulse(piece(bpm=75, timesignature="3"))[:, 0]  # a beat every 20 frames
+    rising = np.flatnonzero(np.diff(loud) > 0.5) + 1
+    assert list(rising) == list(range(20, 192, 20))
+    assert loud[60] > 1.2 * loud[20] > 0 and loud[60] == pytest.approx(loud[120])
+
+
+def test_what_all_channels_have_in_common_counts_more_and_only_more():
+    """Whatever weighs squared errors keeps its minimum where there is no error."""
+    plain = lambda prediction, target, t, batch: (prediction - target).square().mean()
+    loss = lambda error: _heard_as_a_whole(
+        plain, prediction=error, target=torch.zeros(8, 64), t=0.5, batch=None
+    ).item()  # fmt: skip
+    beats, notes = torch.full((8, 64), 0.1), 0.1 * torch.tensor([1.0, -1.0]).repeat(8, 32)
+    assert loss(torch.zeros(8, 64)) == 0 and loss(notes) == pytest.approx(0.01) and loss(beats) > 10 * loss(notes)
+
+
+def test_the_decoder_learns_to_keep_time(made):
+    backend = registry().make("backends", "pt", {"device": "cpu", "dtype": "float32"})
+    root, errors = made.stages.out / "start", []
+    dit, text = backend.load("dit", root / BASE), backend.load("text", root / TEXT)
+    learnt = learn_beats(dit, text, [piece(bpm=120)], 40, 1, lambda step, error: errors.append(error))
+    assert errors[-1] < 0.8 * errors[0]
+    assert learnt.keys() <= load_file(str(root / BASE / "model.safetensors")).keys()
 
 
 def test_the_text_encoder_learns_what_is_said(made):
