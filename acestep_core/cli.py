@@ -45,8 +45,11 @@ COMMANDS = {
     "plugins": ("plugins", "List, show and check plugins, and begin one."),
     "demo": ("demo", "The whole way on the bundled songs: scan, encode, train, generate."),
 }
+# commands that come as plugins of this package, where they are installed
+BUNDLED = {"serve": "Serve all of this over HTTP: jobs on disk, files, models, a client."}
 # tables of the settings file that several commands read -> their keys
 SHARED = {"backend": ("lm",)}
+_OURS = "from acestep-core"
 
 
 class LazyGroup(click.Group):
@@ -73,8 +76,9 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-        foreign = self._foreign()
+            own = {name: text for name, (_, text) in COMMANDS.items()}
+            formatter.write_dl([*(own | self._bundled()).items()])
+        foreign = {name: text for name, text in self._foreign().items() if name not in self._bundled()}
         if foreign:
             with formatter.section("Commands of other packages"):
                 formatter.write_dl(list(foreign.items()))
@@ -83,9 +87,13 @@ class LazyGroup(click.Group):
         """As click does it, but without importing every command to ask for its help."""
         from click.shell_completion import CompletionItem
 
-        texts = {name: text for name, (_, text) in COMMANDS.items()} | self._foreign()
+        texts = {name: text for name, (_, text) in COMMANDS.items()} | self._foreign() | self._bundled()
         names = [CompletionItem(n, help=text) for n, text in texts.items() if n.startswith(incomplete)]
         return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
+
+    def _bundled(self) -> dict[str, str]:
+        """Of the commands that come as plugins those of this package, by the name that is typed."""
+        return {name: BUNDLED[name] for name, text in self._foreign().items() if name in BUNDLED and text == _OURS}
 
     def _foreign(self) -> dict[str, str]:
         """What to type -> where it is from; name@distribution where the name alone is not enough."""

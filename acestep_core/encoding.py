@@ -45,6 +45,12 @@ class EncodeResult:
     problems: dict[str, list[Problem]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
+    def describe(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        problems = {k: [str(p) for p in v] for k, v in self.problems.items()}
+        return {"out": str(self.folder), "encoded": self.encoded, "kept": self.kept, "problems": problems,
+                "warnings": self.warnings}  # fmt: skip
+
 
 def encode(
     source: str | Path | Dataset,

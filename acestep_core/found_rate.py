@@ -34,6 +34,12 @@ class FoundRate:
     def stopped(self) -> bool:
         return self.rate is None
 
+    def describe(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        return {"learning_rate": self.rate, "plateau": self.plateau, "step": self.step, "stable": self.stable,
+                "why": self.why, "kept": self.kept, "result": str(self.folder / RESULT),
+                "picture": str(self.folder / PICTURE)}  # fmt: skip
+
 
 def made_of(record: Mapping[str, Any]) -> dict[str, Any]:
     """Of a run's record what a rate depends on, without open settings."""

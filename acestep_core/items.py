@@ -61,10 +61,11 @@ def item_of(about: Mapping[str, Any], base: GenerateRequest, folder: Path, where
     about_task = given.pop("task", None)
     values, errors = parse_options(GenerateRequest, _beside(given, ("timbre",), folder), where)
     raise_all(errors, where)
-    return replace(base, **values, **({} if about_task is None else {"task": _task(about_task, folder, where)}))
+    return replace(base, **values, **({} if about_task is None else {"task": task_of(about_task, folder, where)}))
 
 
-def _task(about: Any, folder: Path, where: str) -> Task:
+def task_of(about: Any, folder: Path, where: str) -> Task:
+    """The task of an object with a `name` and its fields; files are looked for in `folder`."""
     if not isinstance(about, dict) or "name" not in about:
         raise UserError(f"{where}: task has no name", 'write "task": {"name": "cover", "source": "song.wav"}')
     kind = task_named(str(about["name"]))

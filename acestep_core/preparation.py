@@ -42,6 +42,13 @@ class PrepareResult:
     ended: Problem | None = None
     not_asked: list[str] = field(default_factory=list)
 
+    def describe(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        problems = {k: [str(p) for p in v] for k, v in self.problems.items()}
+        return {"folder": str(self.folder), "filled": self.filled, "kept": self.kept, "problems": problems,
+                "notes": self.notes, "stopped": self.stopped, "not_asked": self.not_asked,
+                "ended": str(self.ended) if self.ended else None}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Planned:

@@ -1,9 +1,9 @@
 """Generated clips in files, with the records beside them: timed and scored by the model that made them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from acestep_core.alignment.agreement import Agreement, agreement
 from acestep_core.alignment.listening import Heard, Listening, listen
@@ -44,6 +44,11 @@ class Scores:
     lm: LmScore | None
     dit: Agreement | None
     problems: Sequence[UserError]
+
+    def describe(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        lm, dit = (None if s is None else asdict(s) for s in (self.lm, self.dit))
+        return {"lm": lm, "dit": dit, "problems": [str(e) for e in self.problems]}
 
 
 def open_clip(path: Path) -> MadeClip:

@@ -8,12 +8,11 @@ from typing import Any
 
 import click
 
+from acestep_core.alignment.by_ctc import time_audio
 from acestep_core.alignment.clips import open_clip, time_clip
-from acestep_core.alignment.ctc import time_lines
 from acestep_core.alignment.ctc_model import CtcModel
 from acestep_core.alignment.listening import Listening
 from acestep_core.alignment.timed import WRITERS, TimedLine, merged, text_of
-from acestep_core.audio import read_stereo
 from acestep_core.commands.choices import (
     chosen_options,
     made,
@@ -26,13 +25,10 @@ from acestep_core.commands.choices import (
 from acestep_core.commands.one_by_one import one_by_one
 from acestep_core.console import Ticker, clock, print_json
 from acestep_core.errors import UserError
-from acestep_core.files import read_text, write_text
-from acestep_core.record import load_record
+from acestep_core.files import write_text
 from acestep_core.registry import registry
-from acestep_core.saving import record_path
 
 _GUESS = 0.5  # confidence below which a line is shown as one
-_WORDS = ".lyrics.txt"
 Aligner = Callable[[Path], list[TimedLine]]
 
 
@@ -116,22 +112,10 @@ def _by_ctc(folder: Path, words: str | None) -> Aligner:
     model = CtcModel(folder)
 
     def aligned(path: Path) -> list[TimedLine]:
-        lyrics = _lyrics(path) if words is None else words
-        wave = read_stereo(path, model.rate_hz).mean(axis=0)
         ticker = Ticker(f"hear {path.name}", None)
-        heard = model.hear(wave, lambda done, total: ticker.update(done, total=total))
-        return time_lines(heard, model.alphabet, lyrics, model.frame_s, len(wave) / model.rate_hz)
+        return time_audio(model, path, words, lambda done, total: ticker.update(done, total=total))
 
     return aligned
-
-
-def _lyrics(path: Path) -> str:
-    if record_path(path).is_file():
-        return load_record(record_path(path)).request.lyrics
-    beside = path.with_name(path.stem + _WORDS)
-    if not beside.is_file():
-        raise UserError(f"There are no lyrics of {path.name}", f"give --lyrics-file, or write them to {beside.name}")
-    return read_text(beside)
 
 
 def _targets(files: Sequence[Path], out: Path | None, ending: str | None) -> dict[Path, Path]:

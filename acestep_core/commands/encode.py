@@ -89,9 +89,7 @@ def run(
 
 def report(result: EncodeResult, as_json: bool = False) -> None:
     if as_json:
-        problems = {k: [str(p) for p in v] for k, v in result.problems.items()}
-        print_json({"out": result.folder, "encoded": result.encoded, "kept": result.kept, "problems": problems,
-                    "warnings": result.warnings})  # fmt: skip
+        print_json(result.describe())
         return
     for line in result.warnings:
         click.echo(f"warning: {line}")

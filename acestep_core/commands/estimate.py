@@ -1,10 +1,8 @@
 """acestep-core estimate"""
 
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +20,13 @@ from acestep_core.commands.choices import (
 from acestep_core.console import STOPPED, Ticker, print_json, table
 from acestep_core.errors import UserError
 from acestep_core.estimating import RESULT, Estimate, EstimateSettings, estimate
-from acestep_core.ranks import LEAST, MOST, Weighed, allocated, read_budget, save_ranks
+from acestep_core.rank_sharing import RANKS, chosen_layers, parameters_of, ranked, share_out
+from acestep_core.ranks import LEAST, MOST, read_budget
 from acestep_core.registry import registry
 from acestep_core.scores import LayerScore
 
 SAMPLER = "logit_normal"
-RANKS, PICTURE = "ranks.json", "estimate.png"
+PICTURE = "estimate.png"
 _UNSURE = 0.7  # rank correlation of repeats below which the order of layers is doubtful
 
 
@@ -82,11 +81,11 @@ def command(config: dict[str, Any], encoded: Path, model: Path, variant: str | N
         click.echo(f"Stopped after {result.kept + result.measured} of {result.total} measurements; "
                    "the same command goes on from there.", err=True)  # fmt: skip
         sys.exit(STOPPED)
-    layers = _ranked(_chosen(result.layers, patterns), by)
+    layers = ranked(chosen_layers(result.layers, patterns), by)
     ranks = None
     if shared_out:
         limits = (LEAST if min_rank is None else min_rank, MOST if max_rank is None else max_rank)
-        ranks = _share_out(layers, by, parameters, average_rank, limits, result)
+        ranks = share_out(layers, by, parameters, average_rank, limits, result)
     if png:
         _draw(layers, by, ranks, out / PICTURE)
     report(result, layers, by, ranks, top=top, picture=out / PICTURE if png else None, as_json=as_json)
@@ -120,7 +119,7 @@ def report(
         told = [asdict(layer) | ({"rank": ranks[layer.name]} if ranks else {}) for layer in layers]
         files = {"result": result.folder / RESULT, "picture": picture,
                  "ranks": result.folder / RANKS if ranks else None}  # fmt: skip
-        print_json({**files, "by": by, "parameters": _parameters(layers, ranks), "agreement": result.agreement,
+        print_json({**files, "by": by, "parameters": parameters_of(layers, ranks), "agreement": result.agreement,
                     "measured": result.measured, "kept": result.kept, "problems": result.problems,
                     "layers": told})  # fmt: skip
         return
@@ -137,7 +136,7 @@ def report(
         click.echo(f"drawn: {picture}")
     if ranks:
         kept = sum(rank > 0 for rank in ranks.values())
-        click.echo(f"{_parameters(layers, ranks):,} parameters in {kept} layers: "
+        click.echo(f"{parameters_of(layers, ranks):,} parameters in {kept} layers: "
                    f"train --adapter lora --ranks {result.folder / RANKS}")  # fmt: skip
 
 
@@ -157,46 +156,6 @@ def _number(value: float) -> str:
 
 def _share(spread: float | None, mean: float) -> str:
     return "-" if spread is None or not mean else f"±{spread / mean:.0%}"
-
-
-def _chosen(layers: Sequence[LayerScore], patterns: Sequence[str]) -> list[LayerScore]:
-    for pattern in patterns:
-        try:
-            fits = any(re.fullmatch(pattern, layer.name) for layer in layers)
-        except re.error as e:
-            raise UserError(f"--layers '{pattern}' is no regular expression ({e})", "such as .*_attn.*") from e
-        if not fits:
-            raise UserError(f"No layer is called '{pattern}'", f"they are called {layers[0].name} and the like")
-    return [layer for layer in layers if not patterns or any(re.fullmatch(p, layer.name) for p in patterns)]
-
-
-def _ranked(layers: Sequence[LayerScore], by: str) -> list[LayerScore]:
-    return sorted(layers, key=lambda layer: (-getattr(layer, by), layer.name))
-
-
-def _share_out(
-    layers: Sequence[LayerScore],
-    by: str,
-    budget: int | None,
-    average_rank: float | None,
-    limits: tuple[int, int],
-    result: Estimate,
-) -> dict[str, int]:
-    """Ranks in proportion to the size of a layer's gradients, which is the root of its Fisher; written to a file."""
-    weights = [sqrt(layer.fisher) if by == "fisher" else layer.sensitivity for layer in layers]
-    weighed = [Weighed(i.name, i.inputs, i.outputs, w) for i, w in zip(layers, weights, strict=True)]
-    if budget is None:
-        budget = int(average_rank * sum(layer.cost for layer in weighed))
-    ranks = allocated(weighed, budget, *limits)
-    about = {"by": by, "budget": budget, "parameters": _parameters(layers, ranks), "min_rank": limits[0],
-             "max_rank": limits[1], "focus": result.record["settings"]["focus"],
-             "data": result.record["data"]["inputs"]}  # fmt: skip
-    save_ranks(result.folder / RANKS, ranks, result.record["model"], about)
-    return ranks
-
-
-def _parameters(layers: Sequence[LayerScore], ranks: Mapping[str, int] | None) -> int | None:
-    return sum(ranks[layer.name] * (layer.inputs + layer.outputs) for layer in layers) if ranks else None
 
 
 def _check_picture(out: Path) -> None:

@@ -78,10 +78,7 @@ def show_plan(plan: list[Planned], as_json: bool, jobs: int) -> None:
 
 def report(result: PrepareResult, as_json: bool) -> None:
     if as_json:
-        problems = {k: [str(p) for p in v] for k, v in result.problems.items()}
-        print_json({"folder": result.folder, "filled": result.filled, "kept": result.kept, "problems": problems,
-                    "notes": result.notes, "stopped": result.stopped, "not_asked": result.not_asked,
-                    "ended": str(result.ended) if result.ended else None})  # fmt: skip
+        print_json(result.describe())
         return
     for line in result.notes:
         click.echo(line)

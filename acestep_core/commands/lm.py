@@ -22,10 +22,8 @@ from acestep_core.files import read_text, write_text
 from acestep_core.lm.fitting import settle
 from acestep_core.lm.requests import Answer, Create, Drawing, Known, LmSettings, Metas, Rewrite, Understand
 from acestep_core.lm.speaking import Asked, LmPart, ask
+from acestep_core.lm.telling import DESCRIBED, facts_told, item_told
 from acestep_core.transcoding import extract_codes
-
-_TEMPERATURE = 0.3  # of descriptions, as in the reference: what is there is to be said, not imagined
-_ITEM = ("caption", "lyrics", "bpm", "duration_s", "keyscale", "timesignature", "language")
 
 
 @click.group("lm")
@@ -58,7 +56,7 @@ def understand(config: dict[str, Any], audio: tuple[Path, ...], model: Path, var
     opened = open_with_lm(model, variant, backend, lm, lm_backend, pairs=pairs, config=config)
     which = settle(opened)
     tell(which.why)
-    given["temperature"] = _TEMPERATURE if given["temperature"] is None else given["temperature"]
+    given["temperature"] = DESCRIBED if given["temperature"] is None else given["temperature"]
     heard = list(extract_codes(audio, opened, seed))
     usable = [h for h in heard if not h.problem]
     for each in heard:
@@ -69,7 +67,7 @@ def understand(config: dict[str, Any], audio: tuple[Path, ...], model: Path, var
     said = {str(h.path): a for h, a in zip(usable, answers, strict=True)}
     if as_json:
         problems = {str(h.path): str(h.problem) for h in heard if h.problem}
-        print_json({"songs": {path: _facts(a) for path, a in said.items()}, "problems": problems})
+        print_json({"songs": {path: facts_told(a) for path, a in said.items()}, "problems": problems})
     else:
         for path, answer in said.items():
             click.echo(f"{path}:" if len(audio) > 1 else "", nl=len(audio) > 1)
@@ -137,7 +135,7 @@ def _known(given: Mapping[str, Any]) -> Metas:
 
 
 def _deliver(answers: list[Answer], out: Path | None, as_json: bool) -> None:
-    items = [_item(a) for a in answers]
+    items = [item_told(a) for a in answers]
     if out is not None:
         before = read_text(out).rstrip("\n") + "\n" if out.exists() else ""
         write_text(out, before + "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in items))
@@ -150,18 +148,8 @@ def _deliver(answers: list[Answer], out: Path | None, as_json: bool) -> None:
         click.echo(f"{out}: {len(items)} more; acestep-core generate --items {out} makes them")
 
 
-def _item(answer: Answer) -> dict[str, Any]:
-    """A line of `generate --items`."""
-    values = {**{n: getattr(answer.metas, n, None) for n in _ITEM}, "lyrics": answer.lyrics}
-    return {n: v for n, v in values.items() if v not in (None, "")}
-
-
-def _facts(answer: Answer) -> dict[str, Any]:
-    return _item(answer) | {"genres": answer.metas.genres, "origins": dict(answer.origins)}
-
-
 def _say(answer: Answer) -> None:
-    facts = _facts(answer)
+    facts = facts_told(answer)
     for name in ("caption", "genres", "bpm", "keyscale", "timesignature", "language", "duration_s"):
         if facts.get(name):
             cut = "  (cut off: it came to the most it may say)" if answer.origins.get(name) == "constraint" else ""

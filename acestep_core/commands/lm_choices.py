@@ -1,7 +1,7 @@
 """Command-line options of whatever asks the 5 Hz language model, and how it is opened."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,11 @@ from acestep_core.api import Backend
 from acestep_core.commands.choices import PluginName, chosen_options, made, open_model, settings_options
 from acestep_core.console import Ticker
 from acestep_core.errors import UserError
-from acestep_core.lm.fitting import SECONDS, choose_lm, settle
+from acestep_core.lm.fitting import choose_lm
+from acestep_core.lm.planner import think_with
 from acestep_core.lm.requests import LmSettings
 from acestep_core.lm.speaking import LmPart
-from acestep_core.lm.thinking import Thinking, Thought, think
+from acestep_core.lm.thinking import Thinking, Thought
 from acestep_core.model import Model, load_part
 from acestep_core.options import options_of
 from acestep_core.registry import registry
@@ -102,14 +103,7 @@ class Planner:
 
     def __call__(self, model: Model, requests: Sequence[GenerateRequest]) -> list[Thought]:
         shown = Counted(len(requests))
-        chosen = settle(model, max((r.duration_s or SECONDS for r in requests), default=SECONDS))
-        tell(chosen.why)
-        thoughts = think(model.lm, requests, self.thinking, self.settings, at_once=chosen.at_once, on_token=shown.tell)
-        lm = {"folder": chosen.folder.name, "hash": model.checkpoint.hash("lm"), **model.lm.about}
-        lm |= {"chosen": chosen.why} if chosen.why else {}
-        model.release("lm")
-        by = {"model": lm, "backend": model.lm_backend.name}
-        return [replace(t, record={**t.record, **by}) for t in thoughts]
+        return think_with(model, requests, self.thinking, self.settings, on_choice=tell, on_token=shown.tell)
 
 
 def planner(given: dict[str, Any], lm: str | None, lm_backend: str | None) -> Planner | None:

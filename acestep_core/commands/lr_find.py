@@ -71,13 +71,11 @@ def report(found: FoundRate, as_json: bool) -> None:
     if found.stopped:
         click.echo("Stopped before a rate was found; the same command goes on from there.", err=True)
         return
-    files = {"result": found.folder / RESULT, "picture": found.folder / PICTURE}
     if as_json:
-        print_json({"learning_rate": found.rate, "plateau": found.plateau, "step": found.step, "stable": found.stable,
-                    "why": found.why, "kept": found.kept, **files})  # fmt: skip
+        print_json(found.describe())
         return
     click.echo(f"d*lr  {sparkline([rate for _, rate, _ in found.record['curve']])}")
     click.echo(f"{'plateau' if found.stable else 'last stable value'} {found.plateau:.3g}: {found.why}")
     click.echo(f"learning rate: {found.rate:.3g}{' (found before)' if found.kept else ''}")
-    click.echo(f"{files['result']} tells all of it, {files['picture']} shows it. Train with --learning-rate "
-               f"{found.rate:g}, or auto")  # fmt: skip
+    click.echo(f"{found.folder / RESULT} tells all of it, {found.folder / PICTURE} shows it. "
+               f"Train with --learning-rate {found.rate:g}, or auto")  # fmt: skip

@@ -1,30 +1,21 @@
-"""Files worked on one after another: what is wrong with one is told, and the others go on."""
+"""`acestep_core.one_by_one` with problems told on stderr."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
-from acestep_core.errors import FatalError, OutOfMemory, UserError
-
-Made = TypeVar("Made")
+from acestep_core import one_by_one as core
+from acestep_core.errors import UserError
 
 
 def one_by_one(
-    files: Iterable[Path], work: Callable[[Path], Made], problems: dict[str, str]
-) -> Iterator[tuple[Path, Made]]:
-    """Each file that could be used, and what `work` made of it. The others are told, and stand in `problems`.
+    files: Iterable[Path], work: Callable[[Path], core.Made], problems: dict[str, str]
+) -> Iterator[tuple[Path, core.Made]]:
+    """The files that could be used; the others are told, and stand in `problems`."""
 
-    What would stop every other file as well is raised.
-    """
-    for path in files:
-        try:
-            made = work(path)
-        except (OutOfMemory, FatalError):
-            raise
-        except UserError as e:
-            problems[str(path)] = str(e)
-            click.echo(f"Error: {path.name}: {e}", err=True)
-            continue
-        yield path, made
+    def tell(path: Path, problem: UserError) -> None:
+        problems[str(path)] = str(problem)
+        click.echo(f"Error: {path.name}: {problem}", err=True)
+
+    return core.one_by_one(files, work, tell)

@@ -3,7 +3,6 @@
 import sys
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from acestep_core.config import plugin_options
 from acestep_core.console import STOPPED, Ticker, clock, print_json, table
 from acestep_core.data import FIELDS, Song, names, usable
 from acestep_core.dataset import Dataset
+from acestep_core.dataset_facts import dataset_facts
 from acestep_core.findings import note_lengths
 from acestep_core.inspection import Sound, inspect_songs
 
@@ -62,7 +62,7 @@ def _listen(dataset: Dataset, jobs: int | None) -> Mapping[Path, Sound]:
 def show(dataset: Dataset, as_json: bool, sounds: Mapping[Path, Sound] | None = None) -> None:
     """The table or JSON of a dataset; `sounds` are what listening measured, by path."""
     if as_json:
-        print_json(_as_json(dataset, sounds or {}))
+        print_json(dataset_facts(dataset, sounds))
         return
     columns = ("song", "length", "lyrics", "labelled", "bpm", "key", "metre", "lang", "caption", "problems")
     called = names(dataset.songs)
@@ -97,16 +97,3 @@ def marked(song: Song, name: str, shown: Any = None) -> str:
     """The value of a field as people see it: with a mark while it is a plugin's word alone."""
     value = getattr(song, name) if shown is None else shown
     return f"{'' if value is None else value}{UNREVIEWED if name in song.unreviewed else ''}"
-
-
-def _as_json(dataset: Dataset, sounds: Mapping[Path, Sound]) -> dict[str, Any]:
-    songs = []
-    for s in dataset.songs:
-        fields = ("id", "duration_s", "rate_hz", "channels", "title", "artist", "caption", "genre", "lyrics", "bpm",
-                  "keyscale", "timesignature", "language", "repeats", "labelled", "instrumental", "sources",
-                  "confidence", "reviewed", "unreviewed", "notes")  # fmt: skip
-        sound = {"sound": asdict(sounds[s.path])} if s.path in sounds else {}
-        songs.append({"path": str(s.path), **{f: getattr(s, f) for f in fields}, **sound,
-                      "problems": [{"text": p.text, "remedy": p.remedy} for p in s.problems]})  # fmt: skip
-    problems = [{"text": p.text, "remedy": p.remedy} for p in dataset.problems]
-    return {"metadata": dataset.metadata, "songs": songs, "problems": problems, "notes": dataset.notes}

@@ -1,20 +1,18 @@
 """acestep-core score"""
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from acestep_core.alignment.agreement import Agreement
 from acestep_core.alignment.clips import Scores, open_clip, score_clip
 from acestep_core.alignment.listening import Listening
 from acestep_core.commands.choices import made, model_choices, plugin_choices, settings_options
 from acestep_core.commands.lm_choices import lm_choices, open_with_lm
 from acestep_core.commands.one_by_one import one_by_one
 from acestep_core.console import print_json
-from acestep_core.lm.scoring import LmScore, Scoring
+from acestep_core.lm.scoring import Scoring
 
 
 @click.command("score")
@@ -39,21 +37,13 @@ def command(config: dict[str, Any], clips: tuple[Path, ...], model: Path, varian
     done: dict[str, dict[str, Any]] = {}
     problems: dict[str, str] = {}
     for path, scores in one_by_one(clips, lambda p: score_clip(opened, open_clip(p), listening, scoring), problems):
-        done[str(path)] = {
-            "lm": _plain(scores.lm),
-            "dit": _plain(scores.dit),
-            "problems": [str(e) for e in scores.problems],
-        }
+        done[str(path)] = scores.describe()
         if not as_json:
             _say(path, scores)
     if as_json:
         print_json({"clips": done, "problems": problems})
     unscored = any(d["lm"] is None and d["dit"] is None for d in done.values())
     sys.exit(1 if problems or unscored else 0)
-
-
-def _plain(score: LmScore | Agreement | None) -> dict[str, Any] | None:
-    return None if score is None else asdict(score)
 
 
 def _say(path: Path, scores: Scores) -> None:

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ from acestep_core.comparison import memory_of
 from acestep_core.console import STOPPED, clock, print_json, sparkline
 from acestep_core.jobs import TrainJob
 from acestep_core.optimizers import check_optimizer
+from acestep_core.outcome import outcome
 from acestep_core.processes import speaking_once
 from acestep_core.registry import registry
 from acestep_core.report.diagnosis import diagnose
@@ -200,18 +200,14 @@ def tell(result: TrainResult, as_json: bool = False, page: bool = True) -> None:
     written = result.run.folder / FILE if page and not result.stopped else None
     if written is not None:
         write_report(facts, written)
+    if as_json:
+        print_json(outcome(result, found, written))
+        return
     records = list(result.run.metrics())
     losses = [r["loss"] for r in records if r["event"] == "step"]
     grid = [r["loss"] for r in records if r["event"] == "grid"]
     memory = memory_of(records)
     base, best, validations = result.run.base(), result.run.best(), result.run.validations()
-    if as_json:
-        print_json({"run": result.run.folder, "step": result.step, "steps": result.steps, "stopped": result.stopped,
-                    "resumed_from": result.resumed_from, "adapter": result.adapter, "grid_loss": grid,
-                    "memory": asdict(memory),
-                    "validation_base": base, "validation": validations, "best_step": best and best[0],
-                    "findings": [asdict(f) for f in found], "report": written})  # fmt: skip
-        return
     for record in [r for r in records if r["event"] == "start"][-1:]:
         click.echo(f"{record['trainable']:,} parameters were trained.")
         for note in record["notes"]:

@@ -1,0 +1,29 @@
+"""Questions whose answer takes PyTorch, asked of the program itself, so that an idle server stays small."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+from acestep_core.errors import UserError
+
+_TIME_S = 300.0
+
+
+def ask_program(*words: str) -> Any:
+    """What `acestep-core ... --json` prints. Raises `UserError` with what it says where it prints nothing."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    command = [sys.executable, "-m", "acestep_core", *words, "--json"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIME_S, stdin=subprocess.DEVNULL,
+                              env=environment)  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise UserError(f"{' '.join(words[:2])} took longer than {_TIME_S:g} s", "ask again") from None
+    try:
+        return json.loads(done.stdout)
+    except ValueError:
+        pass
+    said = done.stderr.partition("Error: ")[2].strip() or done.stderr.strip()[-500:] or "It said nothing"
+    problem, _, hint = said.rpartition("\n  ") if "\n  " in said else (said, "", "")
+    raise UserError(problem, hint)

@@ -1,0 +1,29 @@
+"""The kinds of jobs."""
+
+from collections.abc import Mapping
+
+from acestep_plugins.commands.serve.kinds import finishing, learning, making, preparing, speaking
+from acestep_plugins.commands.serve.kinds.kind import Kind
+
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        making.GENERATE,
+        speaking.UNDERSTAND,
+        speaking.CREATE,
+        speaking.FORMAT,
+        preparing.SCAN,
+        preparing.TRANSCRIBE,
+        preparing.ANNOTATE,
+        preparing.ENCODE,
+        learning.ESTIMATE,
+        learning.LR_FIND,
+        learning.TRAIN_PLAN,
+        learning.TRAIN,
+        finishing.EXPORT,
+        finishing.ALIGN,
+        finishing.SCORE,
+        finishing.LOAD,
+        finishing.UNLOAD,
+    )
+}

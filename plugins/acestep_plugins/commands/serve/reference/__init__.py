@@ -1,0 +1,1 @@
+"""The interface of the reference's server, for programs that speak with it."""

@@ -1,0 +1,137 @@
+"""What may be sent: sound, of a bearable size, under a plain name; all else is refused before it can do harm."""
+
+import io
+import struct
+
+import httpx
+import numpy as np
+import pytest
+import soundfile
+from servers import http
+
+from acestep_core.errors import UserError
+from acestep_plugins.commands.serve.listening import listen
+
+
+def sound(container="WAV", seconds=0.5, rate=48_000, channels=2, subtype=None):
+    wave = 0.1 * np.sin(np.arange(round(seconds * rate)) / 20)[:, None].repeat(channels, axis=1)
+    file = io.BytesIO()
+    soundfile.write(file, wave, rate, format=container, subtype=subtype)
+    return file.getvalue()
+
+
+def claiming(frames):
+    """A FLAC whose header says how many frames there are."""
+    content = bytearray(sound("FLAC"))
+    place = 8 + 10  # behind the mark and the head of STREAMINFO: 20 bits rate, 3 channels, 5 bits, 36 bits frames
+    packed = int.from_bytes(content[place : place + 8], "big") & ~((1 << 36) - 1)
+    content[place : place + 8] = (packed | frames).to_bytes(8, "big")
+    return bytes(content)
+
+
+def silence(seconds):
+    """A FLAC of digital silence: kilobytes that are minutes."""
+    file = io.BytesIO()
+    soundfile.write(file, np.zeros(round(seconds * 8000), np.int16), 8000, format="FLAC")
+    return file.getvalue()
+
+
+WAV = sound()
+RIFF_LIE = WAV[:4] + struct.pack("<I", 0x40000024) + WAV[8:40] + struct.pack("<I", 0x40000000) + WAV[44:]
+REFUSED = {
+    "empty": ("a.wav", b""),
+    "no sound": ("a.wav", WAV[:44]),
+    "cut off": ("a.wav", WAV[: len(WAV) // 2]),
+    "cut off flac": ("a.flac", sound("FLAC", 2.0)[:9000]),
+    "cut off ogg": ("a.ogg", sound("OGG", 2.0, subtype="VORBIS")[:4000]),
+    "text": ("a.wav", b"la la la " * 100),
+    "a program": ("a.mp3", b"\x7fELF" + bytes(2000)),
+    "a zip": ("a.flac", b"PK\x03\x04" + bytes(2000)),
+    "renamed": ("a.flac", WAV),
+    "renamed mp3": ("a.wav", sound("MP3")),
+    "header that lies of size": ("a.wav", RIFF_LIE),
+    "header of hours": ("a.flac", claiming((1 << 36) - 1)),
+    "header without length": ("a.flac", claiming(0)),
+    "three channels": ("a.wav", sound(channels=3)),
+    "a bomb": ("a.flac", silence(600)),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_no_sound_is_taken_of(name, tmp_path):
+    file, content = REFUSED[name]
+    (tmp_path / file).write_bytes(content)
+    with pytest.raises(UserError) as refused:
+        listen(tmp_path / file, 60.0)
+    assert refused.value.hint
+
+
+def test_a_bomb_that_says_it_is_short_is_listened_to_no_longer_than_allowed(tmp_path):
+    content = bytearray(silence(600))
+    packed = int.from_bytes(content[18:26], "big") & ~((1 << 36) - 1)
+    content[18:26] = (packed | 8000).to_bytes(8, "big")
+    (tmp_path / "a.flac").write_bytes(content)
+    try:
+        told = listen(tmp_path / "a.flac", 60.0)
+    except UserError:
+        return
+    assert told["duration_s"] <= 60
+
+
+@pytest.mark.parametrize("container", ["WAV", "FLAC", "MP3", "OGG"])
+def test_sound_is_taken(container, tmp_path):
+    path = tmp_path / f"a.{container.lower()}"
+    path.write_bytes(sound(container))
+    assert listen(path, 60.0)["duration_s"] == pytest.approx(0.5, abs=0.06)
+
+
+@pytest.mark.parametrize("name", ["cut off", "renamed", "header of hours"])
+def test_the_server_refuses_with_the_sentence(bare, name):
+    answer = http.post(f"{bare.url}/v1/files", files={"file": REFUSED[name]}, timeout=60)
+    assert answer.status_code == 422 and answer.json()["problem"] and answer.json()["hint"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../../a.wav", "/etc/a.wav", "a\\b.wav", ".a.wav", "a.wav\x00", "a.exe", "a", "", "x" * 300 + ".wav", "C:a.wav"],
+)
+def test_names_that_are_no_plain_names_are_refused(bare, name):
+    answer = http.post(f"{bare.url}/v1/files", files={"file": (name, WAV)}, timeout=60)
+    assert 400 <= answer.status_code < 500, answer.text
+
+
+def test_what_is_too_large_is_refused_before_it_has_all_come(bare):
+    sent = 0
+
+    def endless():
+        nonlocal sent
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+        while sent < 200:
+            sent += 1
+            yield bytes(1_000_000)
+
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    try:
+        assert http.post(f"{bare.url}/v1/files", content=endless(), headers=headers, timeout=60).status_code == 413
+    except httpx.TransportError:
+        pass  # the connection is closed while the rest is still being sent
+    assert sent < 150
+
+
+def test_files_are_listed_fetched_and_deleted(bare, tmp_path):
+    (tmp_path / "own.wav").write_bytes(WAV)
+    name = bare.upload(tmp_path / "own.wav")
+    id = name.removeprefix("file:")
+    assert [f["file"] for f in bare.ask("GET", "/v1/files")["files"] if f["id"] == id] == ["own.wav"]
+    answer = http.get(f"{bare.url}/v1/files/{id}")
+    assert answer.content == WAV and answer.headers["X-Content-Type-Options"] == "nosniff"
+    bare.ask("DELETE", f"/v1/files/{id}")
+    assert http.get(f"{bare.url}/v1/files/{id}").status_code == 404
+
+
+def test_there_are_only_so_many_files(started, tmp_path):
+    client = started(max_uploads=1)
+    (tmp_path / "own.wav").write_bytes(WAV)
+    client.upload(tmp_path / "own.wav")
+    with pytest.raises(UserError, match="There are 1 files already"):
+        client.upload(tmp_path / "own.wav")
