@@ -2,7 +2,8 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/pip install --quiet --constraint constraints.txt
+# Not compiled beforehand: most of these packages is never imported.
+INSTALL := $(BIN)/pip install --quiet --no-compile --constraint constraints.txt
 # Few workers, since each holds PyTorch; a file stays with one, which keeps what its tests share.
 WORKERS := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 

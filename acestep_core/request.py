@@ -75,8 +75,7 @@ def resolve(request: GenerateRequest, info: ModelInfo) -> GenerateRequest:
             request = replace(request, **{name: CHECKS[name](value) if value else value})
         except ValueError as e:
             errors.append(UserError(f"{name} {value!r} {e}"))
-    errors += [*request.task.problems(), *_ineffective(request, info), *level_problems(request)]
-    raise_all(errors, "The request")
+    raise_all([*errors, *contradictions(request, info)], "The request")
     guided = request.guidance if request.guidance is not None else info.default_guidance
     of_task = length_of(request.task) if request.task.decides_length else None
     resolved = replace(
@@ -91,6 +90,11 @@ def resolve(request: GenerateRequest, info: ModelInfo) -> GenerateRequest:
     )
     raise_all(fade_problems(resolved), "The request")
     return resolved
+
+
+def contradictions(request: GenerateRequest, info: ModelInfo) -> list[UserError]:
+    """What cannot be meant together, or does nothing with this model and this task."""
+    return [*request.task.problems(), *_ineffective(request, info), *level_problems(request)]
 
 
 def _ineffective(request: GenerateRequest, info: ModelInfo) -> Iterator[UserError]:

@@ -2,7 +2,12 @@
 
 from acestep_core.testing import contracts
 from acestep_plugins.commands.serve import command as serve
+from acestep_plugins.commands.ui import command as ui
 
 
 class TestServe(contracts.CommandContract):
     plugin = serve
+
+
+class TestUi(contracts.CommandContract):
+    plugin = ui

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from command_contracts import TestServe  # noqa: F401 - it is collected here
+from command_contracts import TestServe, TestUi  # noqa: F401 - they are collected here
 from ray_cluster import cluster
 from vllm_server import FirstInterface, Server, listening, stand_in
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from acestep_plugins.commands.serve.kinds import finishing, learning, making, preparing, speaking
+from acestep_plugins.commands.serve.kinds import editing, finishing, learning, making, preparing, speaking, trained
 from acestep_plugins.commands.serve.kinds.kind import Kind
 
 KINDS: Mapping[str, Kind] = {
@@ -20,6 +20,14 @@ KINDS: Mapping[str, Kind] = {
         learning.LR_FIND,
         learning.TRAIN_PLAN,
         learning.TRAIN,
+        trained.CODES,
+        trained.RUN,
+        trained.PRESETS,
+        editing.SONG,
+        editing.CORRECT,
+        editing.REVIEW,
+        editing.SAVE,
+        editing.TAGS,
         finishing.EXPORT,
         finishing.ALIGN,
         finishing.SCORE,

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 from acestep_core.options import option
 from acestep_plugins.commands.serve.kinds.asked import Asked, Shape
 
-MODEL, FOLDERS = LANES = ("model", "folders")
-"""One job at a time works in each: with a model, or on songs' folders and files alone."""
+MODEL, FOLDERS, QUICK = LANES = ("model", "folders", "quick")
+"""One job at a time works in each: with a model, on songs' folders and files alone, or what a person waits for."""
 
 
 class Desk(Protocol):

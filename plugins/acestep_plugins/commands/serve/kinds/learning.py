@@ -108,7 +108,7 @@ def train_plan(asked: Asked, desk: Desk) -> dict[str, Any]:
     model, plugins = _prepared(asked, desk)
     plan = plan_train(asked[Encoded].encoded, model, settings=asked[TrainSettings], **plugins)
     found = plan.memory(model, model.backend.room())
-    return {**plan.describe(), "memory": found.describe(), "sentences": found.sentences()}
+    return {**plan.describe(), "memory": found.describe(), "sentences": [*found.sentences()]}
 
 
 def lr_find(asked: Asked, desk: Desk) -> dict[str, Any]:

@@ -1,0 +1,107 @@
+"""Clips that jobs have made, as the tab of results shows them."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from acestep_core.lyrics import parse_timed
+from acestep_plugins.commands.ui.making import KIND
+from acestep_plugins.commands.ui.words import Words
+from acestep_plugins.commands.ui.work import Job, Work
+
+MOST = 8
+_SHORT = 80
+
+
+@dataclass(frozen=True)
+class Made:
+    """One clip of a job."""
+
+    job: str
+    clip: Mapping[str, Any]
+    alone: bool
+    """Whether it was made without the adapters that were loaded."""
+    asked: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What a request calls it."""
+        return f"job:{self.job}/{self.clip['file']}"
+
+    @property
+    def request(self) -> Mapping[str, Any]:
+        """The request that makes it again: what was decided for it, and how it was asked for."""
+        decided = {n: v for n, v in self.clip["request"].items() if v is not None}
+        kept = {n: self.asked[n] for n in ("options", "audio", "format") if n in self.asked}
+        return {**decided, **kept}
+
+
+def clips_of(work: Work, ids: Sequence[str]) -> list[Made]:
+    """Those of some jobs, as many as can be shown."""
+    jobs = [work.job(i) for i in ids]
+    made = [Made(str(j["id"]), c, bool(j["request"].get("own_adapters")) and len(jobs) > 1, j["request"])
+            for j in jobs if j["state"] == "done" for c in j["result"]["clips"]]  # fmt: skip
+    return made[:MOST]
+
+
+def batches(work: Work, search: str = "", most: int = 50) -> list[Job]:
+    """Jobs that have made clips, newest first."""
+    return work.jobs(kind=KIND, state="done", search=search.strip(), limit=most)
+
+
+def row_of(job: Job) -> list[str]:
+    """A job in the history."""
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(job["created_at"]))
+    clips = job["result"]["clips"]
+    caption = str(job["request"].get("caption", ""))
+    task = job["request"].get("task") or {}
+    name = task.get("name", "text2music") if isinstance(task, Mapping) else str(task)
+    short = caption if len(caption) <= _SHORT else f"{caption[: _SHORT - 1]}…"
+    return [when, name, short, ", ".join(str(c["seed"]) for c in clips), str(job["id"])]
+
+
+def subtitles(work: Work, made: Made, file: str) -> list[dict[str, Any]]:
+    """Lines with their times out of an .lrc of the clip, for its player."""
+    lines = parse_timed(work.file(made.job, file).read_text(encoding="utf-8"))
+    ends = [*(line.start_s for line in lines[1:]), float(made.clip["duration_s"])]
+    return [{"timestamp": [line.start_s, end], "text": line.text} for line, end in zip(lines, ends, strict=True)]
+
+
+def title_of(made: Made, place: int, words: Words) -> str:
+    """What stands above a player."""
+    how = words("by_model_alone") if made.alone else ""
+    told = [f"{place}", f"{words('seed')} {made.clip['seed']}", f"{made.clip['duration_s']:.1f} s", how]
+    return " · ".join(t for t in told if t)
+
+
+def facts_of(made: Made, words: Words) -> str:
+    """All that decided what is heard, as a table; what was left as it comes is left out."""
+    request = made.clip["request"]
+    rows = [(words.label(n), _text(v)) for n, v in request.items() if v not in (None, "", 0, False) and n != "task"]
+    task = request.get("task") or {}
+    rows += [(words.label(n), _text(v)) for n, v in task.items() if v not in (None, "", 0, []) and n != "codes"]
+    rows += [(words("note"), n) for n in made.clip.get("notes", ())]
+    cells = "".join(f"<tr><td>{escape(a)}</td><td>{escape(b)}</td></tr>" for a, b in rows)
+    return f'<div class="facts"><table>{cells}</table></div>'
+
+
+def scores_text(scores: Mapping[str, Any], words: Words) -> str:
+    """Two numbers, or why one is not known."""
+    told = []
+    for name in ("lm", "dit"):
+        found = scores.get(name)
+        total = found.get("total", found.get("score")) if isinstance(found, Mapping) else found
+        if total is not None:
+            told.append(f"{words(f'score_{name}')}: {total:.2f}")
+    return " · ".join([*told, *scores.get("problems", [])])
+
+
+def saved_name(path: Path, made: Made) -> str:
+    return f"{made.job[:6]}-{made.clip['seed']}{path.suffix}"
+
+
+def _text(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

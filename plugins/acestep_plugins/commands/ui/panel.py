@@ -1,0 +1,133 @@
+"""Work on its way: progress, how long it still takes, a button that stops it; found again when the page is reloaded."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from acestep_core.console import clock
+from acestep_core.errors import UserError
+from acestep_plugins.commands.ui.shell import Shell
+from acestep_plugins.commands.ui.words import Words
+from acestep_plugins.commands.ui.work import UNFINISHED, Job
+
+_EVERY_S = 1.0
+
+
+@dataclass
+class Panel:
+    """The controls of one place where work is shown."""
+
+    jobs: Any
+    shown: Any
+    stop: Any
+    timer: Any
+    ended: Any
+    """Changes when the work is over: the ids of the jobs."""
+
+    @property
+    def outputs(self) -> list[Any]:
+        """Of whatever starts work here; see `started`."""
+        return [self.jobs, self.shown, self.stop, self.timer]
+
+
+def started(jobs: Sequence[str], words: Words) -> list[Any]:
+    """For `Panel.outputs`, after jobs were begun."""
+    return [list(jobs), bar(words("waiting"), None), gr.update(visible=True), gr.Timer(active=True)]
+
+
+def job_panel(
+    shell: Shell, kinds: Sequence[str], name: str, also: Callable[[list[Job]], list[Any]] = lambda jobs: [],
+    also_outputs: Sequence[Any] = (),
+) -> Panel:  # fmt: skip
+    """The panel of jobs of some kinds; those that are unfinished when the page is opened are taken up.
+
+    `also` gives updates of other controls each time that the jobs are looked at.
+    """
+    words = shell.words
+    shown = gr.HTML("", elem_id=f"{name}-progress")
+    with gr.Row():
+        stop = gr.Button(words("cancel"), variant="stop", visible=False, elem_id=f"{name}-cancel", size="sm")
+    jobs, ended = gr.State([]), gr.State([])
+    timer = gr.Timer(_EVERY_S, active=False)
+    panel = Panel(jobs, shown, stop, timer, ended)
+    outputs = [shown, stop, timer, ended, *also_outputs]
+
+    def look(ids: list[str], before: list[str]) -> list[Any]:
+        try:
+            found = [shell.work.job(i) for i in ids]
+        except UserError as e:
+            return [_failed(str(e))] + [gr.skip()] * (len(outputs) - 1)
+        return [*_looked(shell, ids, before, found), *also(found)]
+
+    shell.when(timer.tick, look, [jobs, ended], outputs, show_progress="hidden")
+    shell.when(stop.click, lambda ids: _stopped(shell, ids), [jobs], [shown])
+    shell.on_load(lambda: _taken_up(shell, kinds), panel.outputs)
+    return panel
+
+
+def _looked(shell: Shell, ids: list[str], before: list[str], jobs: list[Job]) -> list[Any]:
+    if any(j["state"] in UNFINISHED for j in jobs):
+        return [progress(jobs, shell.words), gr.skip(), gr.skip(), gr.skip()]
+    over = [gr.update(visible=False), gr.Timer(active=False)]
+    return [outcome(jobs, shell.words), *over, gr.skip() if before == ids else ids]
+
+
+def _stopped(shell: Shell, ids: list[str]) -> str:
+    shell.work.cancel(ids)
+    return bar(shell.words("cancelling"), None)
+
+
+def _taken_up(shell: Shell, kinds: Sequence[str]) -> list[Any]:
+    ids = shell.work.unfinished(kinds)
+    return started(ids, shell.words) if ids else [gr.skip()] * 4
+
+
+def progress(jobs: Sequence[Job], words: Words) -> str:
+    """How far they are together, and how long they still take."""
+    running = [j for j in jobs if j["state"] in UNFINISHED]
+    now = next((j for j in running if j["state"] == "running"), running[0])
+    told = now.get("progress") or {}
+    if now["state"] == "queued":
+        return bar(words("queued", ahead=now.get("ahead", 0)), None)
+    done, total = told.get("done"), told.get("total")
+    what = words.value(told.get("stage") or now["kind"])
+    several = f"{len(jobs) - len(running) + 1}/{len(jobs)} · " if len(jobs) > 1 else ""
+    if not total:
+        return bar(several + what, None)
+    share = min(1.0, (done or 0) / total)
+    left = _left(now, told, share)
+    counted = f"{done}/{total}" if total < 10_000 else f"{share:.0%}"
+    lasts = "" if left is None else f" · {words('left', time=clock(left))}"
+    return bar(f"{several}{what} {counted}{lasts}", share)
+
+
+def _left(job: Job, told: Any, share: float) -> float | None:
+    if told.get("left_s") is not None:
+        return float(told["left_s"])
+    began = job.get("started_at")
+    return (time.time() - began) * (1 - share) / share if began and 0 < share < 1 else None
+
+
+def outcome(jobs: Sequence[Job], words: Words) -> str:
+    """How they ended; nothing to say of those that are done."""
+    for job in jobs:
+        if job["state"] == "failed":
+            error = job.get("error") or {}
+            return _failed("\n".join(filter(None, (error.get("problem", ""), error.get("hint", "")))))
+    return bar(words("cancelled"), 0.0) if any(j["state"] == "cancelled" for j in jobs) else ""
+
+
+def _failed(text: str) -> str:
+    return f'<div class="progress" role="alert"><div class="failed">{escape(text)}</div></div>'
+
+
+def bar(text: str, share: float | None) -> str:
+    """A line of text and a bar, whose length may be unknown."""
+    unknown = " unknown" if share is None else ""
+    width = "" if share is None else f' style="width:{share:.1%}"'
+    return (f'<div class="progress" role="status"><div>{escape(text)}</div>'
+            f'<div class="bar{unknown}"><div{width}></div></div></div>')  # fmt: skip

@@ -1,0 +1,175 @@
+"""The tab of the dataset: songs and what is wrong with them, one song after the other, and what is done with all."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+import gradio as gr
+
+from acestep_core.console import clock
+from acestep_plugins.commands.ui.panel import Panel, job_panel, started
+from acestep_plugins.commands.ui.shell import Shell
+from acestep_plugins.commands.ui.tabs import dataset_review, dataset_song
+from acestep_plugins.commands.ui.tabs.kind_box import KindBox, kind_box
+from acestep_plugins.commands.ui.telling import grid
+from acestep_plugins.commands.ui.words import Words
+from acestep_plugins.commands.ui.work import Job, result_of
+
+COLUMNS = ("song", "length", "caption", "lyrics", "bpm", "keyscale", "timesignature", "language", "genre", "sure",
+           "problems")  # fmt: skip
+_ASKED = ("transcribe", "annotate")
+
+
+@dataclass
+class Dataset:
+    """The tab's controls that others use."""
+
+    source: Any
+    txt: Any
+    table: Any
+    songs: Any
+    panel: Panel
+    boxes: dict[str, KindBox]
+
+
+def build(shell: Shell) -> Dataset:
+    """Draws the tab."""
+    words = shell.words
+    with gr.Row(elem_classes="fields"):
+        source = gr.Textbox("", label=words("source"), info=words("source_help"), elem_id="dataset-source")
+        txt = gr.Dropdown([(words.value(v), v) for v in ("lyrics", "caption", "fields", "ignore")], value="lyrics",
+                          label=words.label("txt"), info=words.help("txt", ""), elem_id="dataset-txt")  # fmt: skip
+        deep = gr.Checkbox(label=words.label("deep"), info=words.help("deep", words("deep_help")))
+    scan = gr.Button(words("scan"), variant="primary", elem_id="dataset-scan")
+    panel = job_panel(shell, ["scan"], "dataset")
+    songs, told = gr.State([]), gr.HTML(elem_id="dataset-told")
+    table = gr.Dataframe(headers=[words(f"column_{c}") for c in COLUMNS], interactive=False, wrap=False, max_height=420,
+                         elem_id="dataset-table", column_count=len(COLUMNS), max_chars=60, show_search="filter",
+                         buttons=[])  # fmt: skip
+    dataset = Dataset(source, txt, table, songs, panel, {})
+    dataset_song.build(shell, dataset)
+    _asking(shell, dataset)
+    dataset_review.build(shell, dataset)
+    _writing(shell, dataset)
+
+    def begin(source: str, txt: str, deep: bool) -> list[Any]:
+        asked = {"source": source.strip(), **({} if txt == "lyrics" else {"txt": txt}), "deep": deep}
+        return started([shell.work.start("scan", asked)], words)
+
+    def scanned(ids: list[str]) -> list[Any]:
+        job = shell.work.job(ids[0]) if ids else None
+        return seen(job, words) if job and job["state"] == "done" else [gr.skip()] * 3
+
+    def newest() -> list[Any]:
+        jobs = shell.work.jobs(kind="scan", state="done", limit=1)
+        return [*seen(jobs[0], words), jobs[0]["request"]["source"]] if jobs else [gr.skip()] * 4
+
+    outputs = [songs, table, told]
+    shell.when(scan.click, begin, [source, txt, deep], panel.outputs)
+    shell.when(panel.ended.change, scanned, [panel.ended], outputs, show_progress="hidden")
+    shell.on_load(newest, [*outputs, source])
+    for kind in _ASKED:  # what they have found is seen at once
+        shell.when(dataset.boxes[kind].panel.ended.change, begin, [source, txt, gr.State(False)], panel.outputs)
+    return dataset
+
+
+def seen(job: Job, words: Words) -> list[Any]:
+    """The songs of a scan, as a table, and what is said of all of them."""
+    found = result_of(job)
+    lines = [*(f"{p['text']}; {p['remedy']}" for p in found["problems"]), *found["notes"]]
+    usable = [s for s in found["songs"] if not s["problems"]]
+    total = words("usable", good=len(usable), all=len(found["songs"]),
+                  length=clock(sum(s["duration_s"] for s in usable)))  # fmt: skip
+    return [found["songs"], [row_of(s, words) for s in found["songs"]], grid([total], [[line] for line in lines])]
+
+
+def row_of(song: Mapping[str, Any], words: Words) -> list[str]:
+    """A value with ? is a plugin's that nobody has accepted."""
+
+    def shown(name: str, text: str | None = None) -> str:
+        value = song[name] if text is None else text
+        return f"{'' if value is None else value}{'?' if name in song['unreviewed'] else ''}"
+
+    count = len(song["lyrics"].split())
+    lyrics = "–" if song["instrumental"] else words("words_count", count=count)
+    sure = [v for v in song["confidence"].values() if v is not None]
+    wrong = [p["text"] for p in song["problems"]] + list(song["notes"])
+    return [PurePath(song["path"]).name, clock(song["duration_s"]), shown("caption"), shown("lyrics", lyrics),
+            *(shown(n) for n in ("bpm", "keyscale", "timesignature", "language", "genre")),
+            f"{min(sure):.0%}" if sure else "", "; ".join(wrong)]  # fmt: skip
+
+
+def _asking(shell: Shell, dataset: Dataset) -> None:
+    """Lyrics and labels that plugins find."""
+    words, shared = shell.words, {"folder": dataset.source, "txt": dataset.txt}
+    with gr.Accordion(words("transcribe_title"), open=False):
+        dataset.boxes["transcribe"] = kind_box(
+            shell, "transcribe", "transcribe", shared=shared, plugins={"transcriber": "transcribers"},
+            first=("transcriber", "language", "add_tags"), also=_told(shell),
+        )  # fmt: skip
+    with gr.Accordion(words("annotate_title"), open=False):
+        dataset.boxes["annotate"] = kind_box(
+            shell, "annotate", "annotate", shared=shared, plugins={"annotator": "annotators"},
+            first=("annotators", "fields"), also=_told(shell),
+        )  # fmt: skip
+
+
+def _told(shell: Shell) -> tuple[Any, list[Any]]:
+    """What came of asking: how many fields are filled, and which songs failed."""
+    shown = gr.HTML()
+
+    def tell(jobs: Sequence[Job]) -> list[Any]:
+        done = [j for j in jobs if j["state"] == "done"]
+        return [asked_told(done[0]["result"], shell.words) if done else gr.skip()]
+
+    return tell, [shown]
+
+
+def asked_told(found: Mapping[str, Any], words: Words) -> str:
+    filled = sum(map(len, found["filled"].values()))
+    head = words("filled", songs=len(found["filled"]), fields=filled, kept=len(found["kept"]))
+    lines = [f"{name}: {p}" for name, each in found["problems"].items() for p in each]
+    return grid([head], [[line] for line in (*lines, *found["notes"])])
+
+
+def _writing(shell: Shell, dataset: Dataset) -> None:
+    """The dataset's file, and training data."""
+    words = shell.words
+    with gr.Accordion(words("save_title"), open=False):
+        dataset.boxes["save_dataset"] = kind_box(
+            shell, "save_dataset", "save", shared={"source": dataset.source}, also=_saved(shell),
+            first=("out", "name", "custom_tag", "tag_position", "genre_ratio", "all_instrumental", "validation"),
+            leave=("txt",),
+        )  # fmt: skip
+    with gr.Accordion(words("encode_title"), open=False):
+        dataset.boxes["encode"] = kind_box(
+            shell, "encode", "encode", shared={"source": dataset.source}, also=_encoded(shell),
+            first=("out", "format", "seed", "min_seconds", "max_seconds"),
+            leave=("txt", "kohya", "model", "variant", "backend", "lm", "lm_backend"),
+        )  # fmt: skip
+
+
+def _saved(shell: Shell) -> tuple[Any, list[Any]]:
+    shown = gr.Markdown(elem_id="dataset-saved")
+
+    def tell(jobs: Sequence[Job]) -> list[Any]:
+        found = next((j["result"] for j in jobs if j["state"] == "done"), None)
+        told = {n: (found or {}).get(n) for n in ("out", "songs", "held_out", "left_out")}
+        return [gr.skip() if found is None else shell.words("saved", **told)]
+
+    return tell, [shown]
+
+
+def _encoded(shell: Shell) -> tuple[Any, list[Any]]:
+    shown = gr.HTML(elem_id="dataset-encoded")
+
+    def tell(jobs: Sequence[Job]) -> list[Any]:
+        found = next((j["result"] for j in jobs if j["state"] == "done"), None)
+        if found is None:
+            return [gr.skip()]
+        head = shell.words("encoded", out=found["out"], songs=len(found["encoded"]), kept=len(found["kept"]))
+        lines = [f"{name}: {p}" for name, each in found["problems"].items() for p in each] + list(found["warnings"])
+        return [grid([head], [[line] for line in lines])]
+
+    return tell, [shown]

@@ -1,0 +1,145 @@
+"""What the controls of the tab for music do."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from acestep_core.errors import UserError
+from acestep_plugins.commands.ui import modes
+from acestep_plugins.commands.ui.idle import idle_in_request, model_of, without
+from acestep_plugins.commands.ui.making import begin, next_batch, random_example, song_of
+from acestep_plugins.commands.ui.panel import started
+from acestep_plugins.commands.ui.shell import Shell
+from acestep_plugins.commands.ui.tabs.music import Music
+
+_WORDS = [(n,) for n in (*modes.WORDS, *modes.METAS)]
+HIDDEN: dict[str, Any] = {"show_progress": "hidden"}
+
+
+def connect(shell: Shell, music: Music) -> None:
+    """All of them."""
+    _modes(shell, music)
+    _idle(shell, music)
+    _writing(shell, music)
+    _making(shell, music)
+
+
+def _modes(shell: Shell, music: Music) -> None:
+    shown = [music.query_box, music.words_box, music.source_box, *music.form.inputs]
+    shell.when(music.mode.change, lambda mode: in_mode(music, mode), [music.mode], shown, **HIDDEN)
+    shell.on_load(lambda: _possible(shell), [music.mode])
+    ends = [music.form.controls["task", n] for n in ("start", "end")]
+    shell.when(music.wave.submit, _drawn, [], ends, **HIDDEN)
+    lyrics = music.form.controls[("lyrics",)]
+    shell.when(music.instrumental.change, lambda on: gr.update(interactive=not on), [music.instrumental], [lyrics],
+               **HIDDEN)  # fmt: skip
+
+
+def in_mode(music: Music, mode: str) -> list[Any]:
+    """What is shown in a mode: the boxes of words and song, and of the tasks' controls its own."""
+    own = modes.task_fields(mode, music.tasks)
+    boxes = [mode == "simple", modes.with_words(mode), "source" in own]
+    controls = [gr.update(visible=p[1] in own) if p[0] == "task" else gr.skip() for p in music.form.fields]
+    return [*(gr.update(visible=v) for v in boxes), *controls]
+
+
+def _possible(shell: Shell) -> Any:
+    """The modes that the model knows, and which it does not."""
+    facts = shell.work.model()
+    if facts is None:
+        return gr.update(info=shell.words("no_model"))
+    can = facts["tasks"]
+    known = [(shell.words(f"mode_{m}"), m) for m, task in modes.MODES.items() if task in can]
+    missing = [shell.words(f"mode_{m}") for m, task in modes.MODES.items() if task not in can]
+    told = shell.words("modes_missing", variant=facts["variant"], modes=", ".join(missing)) if missing else ""
+    return gr.update(choices=known, info=told or shell.words("mode_help"))
+
+
+def _drawn(event: gr.EventData) -> list[float]:
+    return [float(end) for end in event.chosen]
+
+
+def _idle(shell: Shell, music: Music) -> None:
+    """Whenever a choice is made, controls that it takes the effect from are switched off, and say why."""
+
+    def look(before: dict[Any, str], mode: str, instrumental: bool, *values: Any) -> list[Any]:
+        facts = shell.work.model()
+        if facts is None:
+            return [gr.skip()] * (1 + len(values))
+        asked = music.request(mode, False, *values)
+        why = idle_in_request(asked, model_of(facts))
+        return [why, *music.form.idle(why, before)]
+
+    controls = music.form.controls.items()
+    deciding = [music.mode.change, *(c.change for p, c in controls if p in _DECIDING or p[0] == "task")]
+    outputs = [music.idle, *music.form.inputs]
+    for event in deciding:
+        shell.when(event, look, [music.idle, *music.inputs], outputs, trigger_mode="always_last", **HIDDEN)
+    shell.on_load(look, outputs, [music.idle, *music.inputs])
+
+
+_DECIDING = {(n,) for n in ("steps", "shift", "schedule", "timesteps", "guidance", "keep_level", "reference_mode")}
+
+
+def _writing(shell: Shell, music: Music) -> None:
+    """Words that somebody else writes: an example, or the language model."""
+    work, form = shell.work, music.form
+
+    def example() -> list[Any]:
+        said = random_example()
+        return [said["lyrics"] == "[Instrumental]", *form.shown(said, _WORDS)]
+
+    def create(query: str) -> list[Any]:
+        said = song_of(work.finished("create", {"query": query})["songs"][0])
+        return ["custom", *form.shown(said, _WORDS)]
+
+    def neat(*values: Any) -> list[Any]:
+        asked = music.request(*values)
+        known = {n: asked[n] for (n,) in _WORDS if n in asked and asked[n] != "unknown"}
+        return form.shown({**known, **song_of(work.finished("format", known)["songs"][0])}, _WORDS)
+
+    def listened(path: str | None) -> list[Any]:
+        if not path:
+            raise UserError(shell.words("no_sound"))
+        return form.shown({"task": {"codes": work.finished("codes", {"audio": work.upload(Path(path))})["codes"]}},
+                          [("task", "codes")])  # fmt: skip
+
+    def described(path: str | None) -> list[Any]:
+        if not path:
+            raise UserError(shell.words("no_sound"))
+        said = work.finished("understand", {"audio": [work.upload(Path(path))]})["songs"][0]
+        return form.shown(song_of(said), _WORDS)
+
+    sound = music.buttons["sound"]
+    shell.when(music.buttons["to_codes"].click, listened, [sound], form.inputs)
+    shell.when(music.buttons["understand"].click, described, [sound], form.inputs)
+    shell.when(music.buttons["random"].click, example, [], [music.instrumental, *form.inputs])
+    shell.when(music.buttons["create"].click, create, [music.query], [music.mode, *form.inputs])
+    shell.when(music.buttons["format"].click, neat, music.inputs, form.inputs)
+
+
+def _making(shell: Shell, music: Music) -> None:
+    """Jobs, and with AutoGen the next batch as soon as one is done."""
+    work, words, panel = shell.work, shell.words, music.panel
+
+    def make(beside: bool, *values: Any) -> list[Any]:
+        request, facts = music.request(*values), work.model()
+        if facts is not None:  # what is switched off is not asked for
+            request = without(request, idle_in_request(request, model_of(facts)))
+        return [{"request": request}, *started(begin(work, request, beside), words)]
+
+    def ahead(on: bool, ids: list[str], last: dict[str, Any]) -> list[Any]:
+        fresh = on and ids and "request" in last and last.get("ahead") != ids
+        return one_ahead(shell, last) if fresh and work.job(ids[0])["state"] == "done" else [gr.skip()] * 5
+
+    outputs = [music.last, *panel.outputs]
+    shell.when(music.buttons["make"].click, make, [music.beside, *music.inputs], outputs)
+    shell.when(panel.ended.change, ahead, [music.ahead, panel.ended, music.last], outputs, **HIDDEN)
+
+
+def one_ahead(shell: Shell, last: Mapping[str, Any]) -> list[Any]:
+    """Begin the batch behind the one that is listened to."""
+    begun = begin(shell.work, next_batch(last["request"]))
+    return [{"request": last["request"], "ahead": begun}, *started(begun, shell.words)]

@@ -1,0 +1,92 @@
+"""What is done with a clip: sent on to another task, scored, timed, and its settings taken over."""
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from acestep_core.errors import UserError
+from acestep_plugins.commands.ui import modes
+from acestep_plugins.commands.ui.clips import Made, clips_of, scores_text, subtitles
+from acestep_plugins.commands.ui.shell import Shell
+from acestep_plugins.commands.ui.tabs.music import Music
+from acestep_plugins.commands.ui.tabs.music_events import one_ahead
+from acestep_plugins.commands.ui.tabs.results import Results, Slot, shown, where
+
+MUSIC, RESULTS = "music", "results"
+
+
+def connect(shell: Shell, results: Results, music: Music) -> None:
+    """All of them, and the results of new work."""
+    for place, slot in enumerate(results.slots):
+        _sent_on(shell, results, music, place, slot)
+        _asked_about(shell, results, place, slot)
+
+    def done(ids: list[str], now: list[str], last: dict[str, Any]) -> list[Any]:
+        """A batch that AutoGen made meanwhile waits behind the one that is listened to."""
+        if not ids or shell.work.job(ids[0])["state"] != "done":
+            return [gr.skip()] * (1 + len(results.outputs))
+        if last.get("ahead") == ids:
+            place = results.outputs.index(results.place)
+            told = [gr.skip()] * len(results.outputs)
+            return [gr.skip(), *told[:place], where(shell, now), *told[place + 1 :]]
+        return [gr.Tabs(selected=RESULTS), *shown(shell, results, ids)]
+
+    def reached(on: bool, ids: list[str], last: dict[str, Any]) -> list[Any]:
+        """Once the batch made ahead is listened to, the next one is begun."""
+        return one_ahead(shell, last) if on and ids and last.get("ahead") == ids else [gr.skip()] * 5
+
+    shell.when(music.panel.ended.change, done, [music.panel.ended, results.jobs, music.last],
+               [shell.tabs, *results.outputs], show_progress="hidden")  # fmt: skip
+    shell.when(results.jobs.change, reached, [music.ahead, results.jobs, music.last],
+               [music.last, *music.panel.outputs], show_progress="hidden")  # fmt: skip
+
+
+def _made(shell: Shell, ids: list[str], place: int) -> Made:
+    found = clips_of(shell.work, ids)
+    if place >= len(found):
+        raise UserError(shell.words("no_clip"))
+    return found[place]
+
+
+def _sent_on(shell: Shell, results: Results, music: Music, place: int, slot: Slot) -> None:
+    form = music.form
+    outputs = [shell.tabs, music.mode, music.instrumental, *form.inputs]
+
+    def to(mode: str) -> Callable[[list[str]], list[Any]]:
+        def send(ids: list[str]) -> list[Any]:
+            made = _made(shell, ids, place)
+            path = str(shell.work.file(made.job, str(made.clip["file"])))
+            asked = {n: v for n, v in made.request.items() if n in (*modes.WORDS, "language")}
+            wanted = [(n,) for n in asked] + [("task", "source"), ("task", "start"), ("task", "end")]
+            updates = form.shown({**asked, "task": {"source": path}}, wanted)
+            return [gr.Tabs(selected=MUSIC), mode, not asked.get("lyrics"), *updates]
+
+        return send
+
+    def apply(ids: list[str]) -> list[Any]:
+        request = _made(shell, ids, place).request
+        name = str((request.get("task") or {}).get("name", "text2music"))
+        return [gr.Tabs(selected=MUSIC), modes.mode_of(name), not request.get("lyrics"), *form.shown(request)]
+
+    shell.when(slot.buttons["remix"].click, to("remix"), [results.jobs], outputs)
+    shell.when(slot.buttons["repaint_this"].click, to("repaint"), [results.jobs], outputs)
+    shell.when(slot.buttons["apply"].click, apply, [results.jobs], outputs)
+
+
+def _asked_about(shell: Shell, results: Results, place: int, slot: Slot) -> None:
+    work, words = shell.work, shell.words
+
+    def score(ids: list[str]) -> str:
+        return scores_text(work.finished("score", {"clips": [_made(shell, ids, place).name]})["clips"][0], words)
+
+    def time(ids: list[str]) -> list[Any]:
+        made = _made(shell, ids, place)
+        job = work.start("align", {"audio": [made.name]})
+        timed = work.ended(job)["songs"][0]
+        lines = subtitles(work, Made(job, made.clip, made.alone, made.asked), timed["lrc"])
+        text = "  \n".join(f"`{s['timestamp'][0]:6.2f}` {s['text']}" for s in lines)
+        return [gr.Audio(subtitles=lines), text]
+
+    shell.when(slot.buttons["score"].click, score, [results.jobs], [slot.told])
+    shell.when(slot.buttons["lrc"].click, time, [results.jobs], [slot.player, slot.told])
