@@ -14,7 +14,7 @@ from acestep_nano.learning.metronome import TEMPOS, metronome
 from acestep_nano.learning.metronome import said as tempo_said
 from acestep_nano.learning.recipe import SMALL
 from acestep_nano.learning.showing import LENGTHS, shown
-from acestep_nano.learning.stages import BASE, Stages, _heard_as_a_whole
+from acestep_nano.learning.stages import BASE, Stages
 from acestep_nano.learning.tokens import build_tokenizer
 from acestep_nano.learning.turbo import Teacher
 from acestep_nano.learning.words import learn_words
@@ -195,16 +195,6 @@ def test_a_pulse_is_on_the_beats():
     rising = np.flatnonzero(np.diff(loud) > 0.5) + 1
     assert list(rising) == list(range(20, 192, 20))
     assert loud[60] > 1.2 * loud[20] > 0 and loud[60] == pytest.approx(loud[120])
-
-
-def test_what_all_channels_have_in_common_counts_more_and_only_more():
-    """Whatever weighs squared errors keeps its minimum where there is no error."""
-    plain = lambda prediction, target, t, batch: (prediction - target).square().mean()
-    loss = lambda error: _heard_as_a_whole(
-        plain, prediction=error, target=torch.zeros(8, 64), t=0.5, batch=None
-    ).item()  # fmt: skip
-    beats, notes = torch.full((8, 64), 0.1), 0.1 * torch.tensor([1.0, -1.0]).repeat(8, 32)
-    assert loss(torch.zeros(8, 64)) == 0 and loss(notes) == pytest.approx(0.01) and loss(beats) > 10 * loss(notes)
 
 
 def test_the_decoder_learns_to_keep_time(made):

@@ -16,7 +16,7 @@ from acestep_core.checkpoint import TEXT, VAE
 from acestep_core.console import Ticker
 from acestep_core.data import INSTRUMENTAL
 from acestep_core.files import write_json
-from acestep_core.parts import CHANNELS, FRAME_RATE_HZ
+from acestep_core.parts import FRAME_RATE_HZ
 from acestep_core.prompts import caption_text, lyric_text, metas_text
 from acestep_core.registry import registry
 from acestep_core.run import Run
@@ -40,7 +40,6 @@ BASE = "acestep-nano-base"
 TIMES = "times.json"
 _TEXTS = 2000  # captions and lyrics that the tokenizer learns from
 _SAVE_EVERY = 500
-_WHOLE = 0.5  # weight of the loss of what all channels have in common
 _TIMES = 200  # of the schedule that the base model learns at: so many that they are all of it
 
 
@@ -93,7 +92,7 @@ class Stages:
         )
         settings = self._settings(steps=recipe.steps, learning_rate=recipe.learning_rate, ema=recipe.average)
         often = registry().make("samplers", "turbo_steps", {"shift": recipe.shift, "count": _TIMES})
-        run = self._learnt("base", lesson, Everything().of(dit, encoder=True), often, settings, _heard_as_a_whole)
+        run = self._learnt("base", lesson, Everything().of(dit, encoder=True), often, settings, _plain)
         if run is not None:
             pack(root, run.adapter, self.out / "taught", "base", torch.float32)
         return run is not None
@@ -162,15 +161,9 @@ class Stages:
             write_json(path, spent | {name: round(spent.get(name, 0.0) + time.monotonic() - began, 1)})
 
 
-def _heard_as_a_whole(loss: Callable[..., Any], *, prediction: Any, target: Any, **given: Any) -> Any:
-    """The training loss, and that of what all channels have in common.
-
-    Notes are each in their channel, beats in all of them: of the loss alone they are a few percent, and tempo is learnt
-    last or never. The mean over the channels has little noise in it and much of the beats. What the model learns in the
-    end is the same, for every loss that weighs squared errors has its minimum at the mean.
-    """
-    common = (prediction - target).float().mean(dim=-1).square().mean() * CHANNELS
-    return loss(prediction=prediction, target=target, **given) + _WHOLE * common
+def _plain(loss: Callable[..., Any], **given: Any) -> Any:
+    """The training loss as it is."""
+    return loss(**given)
 
 
 def _codec(folder: Path) -> Any:
