@@ -7,7 +7,7 @@ INSTALL := $(BIN)/pip install --quiet --no-compile --constraint constraints.txt
 # Few workers, since each holds PyTorch; a file stays with one, which keeps what its tests share.
 WORKERS := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test lint package clean
+.PHONY: demo test browser lint package clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -26,8 +26,12 @@ demo: $(VENV)/installed
 	$(BIN)/acestep-core demo
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest $(WORKERS) -m "not slow and not network and not wheel"
+	$(BIN)/python -m pytest $(WORKERS) -m "not slow and not network and not wheel and not browser"
 	$(BIN)/python -m pytest $(WORKERS) -m "slow or network"
+
+# The page in a browser, which has to be there: apt install chromium. Minutes; ACESTEP_SCREENSHOTS keeps pictures.
+browser: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m browser tests/ui
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

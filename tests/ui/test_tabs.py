@@ -9,7 +9,7 @@ from browsing import TABS, Page, Visit
 
 from acestep_plugins.commands.ui.words import words
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 PHONE = {"width": 390, "height": 840}
 Screenshot = Callable[[Any, str], None]
 

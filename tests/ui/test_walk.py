@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from browsing import Page, Visit
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

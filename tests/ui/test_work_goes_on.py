@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from browsing import Page, Visit
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 
 def begun(visit: Visit) -> None:
