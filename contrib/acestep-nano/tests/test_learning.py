@@ -201,7 +201,7 @@ def test_the_decoder_learns_to_keep_time(made):
     backend = registry().make("backends", "pt", {"device": "cpu", "dtype": "float32"})
     root, errors = made.stages.out / "start", []
     dit, text = backend.load("dit", root / BASE), backend.load("text", root / TEXT)
-    learnt = learn_beats(dit, text, [piece(bpm=120)], 40, 1, lambda step, error: errors.append(error))
+    learnt = learn_beats(dit, text, [piece(bpm=120)], 40, 2, 1, lambda step, error: errors.append(error))
     assert errors[-1] < 0.8 * errors[0]
     assert learnt.keys() <= load_file(str(root / BASE / "model.safetensors")).keys()
 

@@ -20,7 +20,6 @@ from acestep_nano.learning.showing import said_of
 from acestep_nano.pieces import BEATS
 
 FRAMES = 192
-_BATCH = 16
 _RATE = 1e-3
 _WARM = 30  # steps
 _DECAY, _ACCENT, _LOUD = 4.0, 0.5, 2.0  # of a pulse: how fast it dies away in a beat, more of it on the first of a bar
@@ -31,6 +30,7 @@ def learn_beats(
     text: Any,
     pieces: Sequence[Learnt],
     steps: int,
+    batch_size: int,
     seed: int,
     on_step: Callable[[int, float], None] = lambda step, loss: None,
 ) -> dict[str, torch.Tensor]:
@@ -47,7 +47,7 @@ def learn_beats(
     optimizer = torch.optim.AdamW(learnt, lr=_RATE)
     rates = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / _WARM))
     for step in range(1, steps + 1):
-        chosen = [pieces[i] for i in rng.integers(0, len(pieces), _BATCH)]
+        chosen = [pieces[i] for i in rng.integers(0, len(pieces), batch_size)]
         made = conditions.of([said_of(piece, rng) for piece in chosen])
         pulses = [torch.from_numpy(pulse(piece)).to(dit.device_name) for piece in chosen]
         items = [Item(EncodedSong("", "", p, c), 1.0, p, torch.randn_like(p), c)

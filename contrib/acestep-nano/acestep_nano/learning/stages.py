@@ -132,9 +132,10 @@ class Stages:
         write_text(folder, made, torch.float32)
 
     def _beats(self, root: Path, folder: Path, pieces: list[Learnt]) -> None:
-        ticker = Ticker("beats", self.recipe.beat_steps)
+        recipe = self.recipe
+        ticker = Ticker("beats", recipe.beat_steps)
         dit, text = self._backend.load("dit", folder), self._backend.load("text", root / TEXT)
-        made = learn_beats(dit, text, pieces, self.recipe.beat_steps, self.recipe.seed,
+        made = learn_beats(dit, text, pieces, recipe.beat_steps, recipe.batch_size, recipe.seed,
                            lambda step, error: ticker.update(step, f"error {error:.3f}"))  # fmt: skip
         write_dit(folder, "base", load_file(str(folder / "model.safetensors")) | made, torch.float32)
 
