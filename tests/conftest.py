@@ -25,8 +25,9 @@ from acestep_core import EncodeSettings, Model, encode, load_backend
 from acestep_core.registry import registry
 
 # Files that take longest begin first, so that none is left alone at the end.
-LONGEST = ("test_docs.py", "test_ray.py", "test_training_processes.py", "test_again.py", "test_kill.py",
-           "test_train_demand.py", "test_samples.py", "test_contracts_bundled.py", "test_training.py")  # fmt: skip
+LONGEST = ("test_docs.py", "test_contrib.py", "test_ray.py", "test_training_processes.py", "test_again.py",
+           "test_serve_with_a_model.py", "test_kill.py", "test_demand.py", "test_train_demand.py", "test_samples.py",
+           "test_contracts_bundled.py", "test_training.py")  # fmt: skip
 RATE_HZ = 48_000
 TREE = Path(__file__).parents[1]
 
