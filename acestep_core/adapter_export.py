@@ -204,7 +204,9 @@ def _remove(path: Path) -> None:
 
 
 def scales_of(paths: Sequence[Path], scales: Sequence[float]) -> Mapping[Path, float]:
-    """The strength of each; one for all, or as many as there are adapters."""
+    """The strength of each; one for all, or as many as there are adapters. Raises `UserError` for one given twice."""
+    if len(set(paths)) < len(paths):
+        raise UserError("The same adapter is given twice", "give it once, with the sum of the strengths")
     given = list(scales) * len(paths) if len(scales) == 1 else list(scales) or [1.0] * len(paths)
     if len(given) != len(paths):
         raise UserError(f"There are {len(paths)} adapters and {len(scales)} --scale", "give one, or one for each")

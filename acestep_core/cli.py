@@ -46,7 +46,10 @@ COMMANDS = {
     "demo": ("demo", "The whole way on the bundled songs: scan, encode, train, generate."),
 }
 # commands that come as plugins of this package, where they are installed
-BUNDLED = {"serve": "Serve all of this over HTTP: jobs on disk, files, models, a client."}
+BUNDLED = {
+    "serve": "Serve all of this over HTTP: jobs on disk, files, models, a client.",
+    "ui": "Open a page in the browser to prepare songs, train and make music.",
+}
 # tables of the settings file that several commands read -> their keys
 SHARED = {"backend": ("lm",)}
 _OURS = "from acestep-core"

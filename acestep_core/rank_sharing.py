@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from math import sqrt
+from typing import Any
 
 from acestep_core.errors import UserError
 from acestep_core.estimating import Estimate
@@ -48,6 +50,16 @@ def share_out(
              "data": result.record["data"]["inputs"]}  # fmt: skip
     save_ranks(result.folder / RANKS, ranks, result.record["model"], about)
     return ranks
+
+
+def estimate_facts(
+    result: Estimate, layers: Sequence[LayerScore], by: str, ranks: Mapping[str, int] | None
+) -> dict[str, Any]:  # fmt: skip
+    """What is told of an estimate, as plain JSON types: `layers` in their order, with their ranks if there are any."""
+    told = [asdict(layer) | ({"rank": ranks[layer.name]} if ranks else {}) for layer in layers]
+    return {"by": by, "parameters": parameters_of(layers, ranks), "agreement": result.agreement,
+            "measured": result.measured, "kept": result.kept, "problems": dict(result.problems),
+            "layers": told}  # fmt: skip
 
 
 def parameters_of(layers: Sequence[LayerScore], ranks: Mapping[str, int] | None) -> int | None:

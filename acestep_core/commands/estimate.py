@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from acestep_core.commands.choices import (
 from acestep_core.console import STOPPED, Ticker, print_json, table
 from acestep_core.errors import UserError
 from acestep_core.estimating import RESULT, Estimate, EstimateSettings, estimate
-from acestep_core.rank_sharing import RANKS, chosen_layers, parameters_of, ranked, share_out
+from acestep_core.rank_sharing import RANKS, chosen_layers, estimate_facts, parameters_of, ranked, share_out
 from acestep_core.ranks import LEAST, MOST, read_budget
 from acestep_core.registry import registry
 from acestep_core.scores import LayerScore
@@ -116,12 +115,9 @@ def report(
     as_json: bool,
 ) -> None:
     if as_json:
-        told = [asdict(layer) | ({"rank": ranks[layer.name]} if ranks else {}) for layer in layers]
         files = {"result": result.folder / RESULT, "picture": picture,
                  "ranks": result.folder / RANKS if ranks else None}  # fmt: skip
-        print_json({**files, "by": by, "parameters": parameters_of(layers, ranks), "agreement": result.agreement,
-                    "measured": result.measured, "kept": result.kept, "problems": result.problems,
-                    "layers": told})  # fmt: skip
+        print_json({**files, **estimate_facts(result, layers, by, ranks)})
         return
     _show(layers[: top or None], by, ranks)
     if top and len(layers) > top:

@@ -42,8 +42,6 @@ def command(sources: tuple[Path, ...], to: str, out: Path | None, checkpoint: st
     if variant is not None and model is None:
         raise UserError("--variant does nothing without --model", "add --model DIR, or leave it out")
     paths = [adapter_of(source, checkpoint) for source in sources]
-    if len(set(paths)) < len(paths):
-        raise UserError("The same adapter is given twice", "give it once, with the sum of the strengths")
     adapters = [UsedAdapter(path, scale) for path, scale in scales_of(paths, scales).items()]
     opened = open_checkpoint(model, variant) if model else None
     out = out or named(sources[0], to)

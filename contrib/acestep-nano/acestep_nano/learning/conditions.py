@@ -26,7 +26,7 @@ class Conditions:
         self._tokens: dict[str, torch.Tensor] = {}
 
     def of(self, batch: Sequence[Said]) -> list[torch.Tensor]:
-        """[L, width] of each; gradients reach the weights of both."""
+        """[L, width] of each; gradients reach what learns of both."""
         captions, said = self._padded([s.caption for s in batch])
         lyrics, sung = self._padded([s.lyrics for s in batch])
         packed, mask = self._dit.encoder(

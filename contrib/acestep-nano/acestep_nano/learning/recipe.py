@@ -19,8 +19,8 @@ class Recipe:
     word_steps: int = 1500
     beat_steps: int = 1000
     code_steps: int = 2000
-    steps: int = 12000
-    turbo_steps: int = 1500
+    steps: int = 10000
+    turbo_steps: int = 1000
     batch_size: int = 16
     learning_rate: float = 1.2e-3
     turbo_learning_rate: float = 2e-4

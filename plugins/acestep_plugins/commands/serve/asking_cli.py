@@ -11,13 +11,17 @@ from acestep_core.errors import UserError
 _TIME_S = 300.0
 
 
+def same_packages() -> dict[str, str]:
+    """The environment of a process that finds the packages of this one."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+
+
 def ask_program(*words: str) -> Any:
     """What `acestep-core ... --json` prints. Raises `UserError` with what it says where it prints nothing."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     command = [sys.executable, "-m", "acestep_core", *words, "--json"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIME_S, stdin=subprocess.DEVNULL,
-                              env=environment)  # fmt: skip
+                              env=same_packages())  # fmt: skip
     except subprocess.TimeoutExpired:
         raise UserError(f"{' '.join(words[:2])} took longer than {_TIME_S:g} s", "ask again") from None
     try:

@@ -48,15 +48,12 @@ class JobDesk:
     def model(self, asked: Asked) -> Model:
         return self._opened.get(asked[ModelChoice], asked.using(self.config))
 
-    def settle(self, asked: Asked) -> int | None:
-        chosen = settle(self.model(asked))
+    def lm(self, asked: Asked) -> tuple[Any, int | None]:
+        model = self.model(asked)
+        chosen = settle(model)
         if chosen.why:
             self.note(chosen.why)
-        return chosen.at_once
-
-    def lm(self, asked: Asked) -> tuple[Any, int | None]:
-        model, at_once = self.model(asked), self.settle(asked)
-        return model.lm, at_once
+        return model.lm, chosen.at_once
 
     def release(self) -> None:
         self._opened.release()

@@ -69,20 +69,17 @@ class Models:
 
     def change(self, path: str, scale: float | None, on: bool | None) -> list[dict[str, Any]]:
         """Another strength, or on or off."""
-        own = self._own(path)
+        own = self._own(path)["path"]
         told = {n: v for n, v in (("scale", scale), ("on", on)) if v is not None}
-        return self._keep([a | told if a is own else a for a in self._all(own)])
+        return self._keep([a | told if a["path"] == own else a for a in self.adapters()])
 
     def remove(self, path: str) -> list[dict[str, Any]]:
-        own = self._own(path)
-        return self._keep([a for a in self._all(own) if a is not own])
+        own = self._own(path)["path"]
+        return self._keep([a for a in self.adapters() if a["path"] != own])
 
     def heard(self) -> list[dict[str, Any]]:
         """Those that requests hear."""
         return [{"path": a["path"], "scale": a["scale"]} for a in self.adapters() if a["on"]]
-
-    def _all(self, own: Mapping[str, Any]) -> list[Any]:
-        return [own if a["path"] == own["path"] else a for a in self.adapters()]
 
     def _own(self, path: str) -> dict[str, Any]:
         found = str(self.places.find(path))

@@ -1,6 +1,5 @@
 """Models, adapters, plugins and the machine over HTTP."""
 
-import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter
@@ -11,6 +10,7 @@ from acestep_core.errors import PluginError, UserError
 from acestep_core.options import nearest, schema_of
 from acestep_core.registry import registry
 from acestep_plugins.commands.serve.asking_cli import ask_program
+from acestep_plugins.commands.serve.reference.envelope import answer
 from acestep_plugins.commands.serve.service import Service
 
 Text = Annotated[str, Field(max_length=4096)]
@@ -71,9 +71,8 @@ def models_router(service: Service) -> APIRouter:
     def all_models() -> dict[str, Any]:
         """What there is, what is chosen and what is loaded. Clients of OpenAI and of the reference can read it too."""
         parts = models.parts()
-        return {"object": "list", "data": [p for p in parts if p["kind"] == "model"], "parts": parts,
-                "chosen": models.choice(), "loaded": models.loaded(), "code": 200, "error": None,
-                "timestamp": int(time.time() * 1000), "extra": None}  # fmt: skip
+        own = {"object": "list", "parts": parts, "chosen": models.choice(), "loaded": models.loaded()}
+        return own | answer([p for p in parts if p["kind"] == "model"])
 
     @router.post("/models/load", status_code=202)
     def load(choice: Choice) -> dict[str, Any]:

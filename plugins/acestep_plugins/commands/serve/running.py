@@ -1,6 +1,8 @@
 """Serves until it is stopped. One server to a state folder."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from acestep_core.errors import UserError
@@ -13,23 +15,31 @@ _GRACE_S = 3  # for answers under way; streams of events go on for as long as th
 def serve(settings: ServeSettings, config: Mapping[str, Any], kinds: str = BUNDLED) -> None:
     """Raises `UserError` where another server has the state folder already."""
     import uvicorn
-    from filelock import FileLock, Timeout
 
     from acestep_plugins.commands.serve.app import make_app
 
     settings.checked()
-    settings.folder.mkdir(parents=True, exist_ok=True)
+    with alone_in(settings.folder, "stop it, or give another --state"):
+        app = make_app(settings, config, kinds)
+        uvicorn.run(
+            app,
+            host=settings.host,
+            port=settings.port,
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE_S,
+        )
+
+
+@contextmanager
+def alone_in(folder: Path, hint: str) -> Iterator[None]:
+    """No other server works in a state folder meanwhile. Raises `UserError` where one does."""
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(settings.folder / "server.lock", timeout=0):
-            app = make_app(settings, config, kinds)
-            uvicorn.run(
-                app,
-                host=settings.host,
-                port=settings.port,
-                log_level="warning",
-                server_header=False,
-                timeout_graceful_shutdown=_GRACE_S,
-            )
+        held = FileLock(folder / "server.lock", timeout=0, thread_local=False).acquire()
     except Timeout:
-        hint = "stop it, or give another --state"
-        raise UserError(f"Another server works in {settings.folder}", hint) from None
+        raise UserError(f"Another server works in {folder}", hint) from None
+    with held:
+        yield

@@ -7,7 +7,6 @@ does not listen.
 import contextlib
 import json
 import math
-import os
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from acestep_core.errors import UserError
+from acestep_plugins.commands.serve.asking_cli import same_packages
 from acestep_plugins.commands.serve.kinds.kind import LANES, MODEL, Kind
 from acestep_plugins.commands.serve.store import LOADED, Store
 from acestep_plugins.commands.serve.worker import NEWS, STOP, end_group
@@ -43,9 +43,8 @@ class Seat:
         if time.monotonic() < self._not_before:
             return
         command = [sys.executable, "-m", MODULE]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
         # A group of its own: Ctrl-C at the terminal is for the server, which then ends its workers.
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, start_new_session=True)
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, env=same_packages(), start_new_session=True)
         self.say(json.dumps(self._about).encode() + b"\n")
 
     def say(self, line: bytes) -> None:

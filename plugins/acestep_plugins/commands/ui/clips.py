@@ -3,12 +3,12 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from acestep_core.lyrics import parse_timed
 from acestep_plugins.commands.ui.making import KIND
+from acestep_plugins.commands.ui.telling import facts_table
 from acestep_plugins.commands.ui.words import Words
 from acestep_plugins.commands.ui.work import Job, Work
 
@@ -84,8 +84,7 @@ def facts_of(made: Made, words: Words) -> str:
     task = request.get("task") or {}
     rows += [(words.label(n), _text(v)) for n, v in task.items() if v not in (None, "", 0, []) and n != "codes"]
     rows += [(words("note"), n) for n in made.clip.get("notes", ())]
-    cells = "".join(f"<tr><td>{escape(a)}</td><td>{escape(b)}</td></tr>" for a, b in rows)
-    return f'<div class="facts"><table>{cells}</table></div>'
+    return facts_table(rows)
 
 
 def scores_text(scores: Mapping[str, Any], words: Words) -> str:

@@ -8,7 +8,7 @@ import gradio as gr
 from acestep_plugins.commands.ui.fields import Field
 from acestep_plugins.commands.ui.words import Words
 
-_LINES = {"caption": 3, "lyrics": 10}
+LINES = {"caption": 3, "lyrics": 10}
 
 
 def control(field: Field, words: Words, prefix: str = "", **how: Any) -> Any:
@@ -55,7 +55,7 @@ def _numeric(field: Field, words: Words, told: dict[str, Any]) -> Any:
 
 
 def _text(field: Field, words: Words, told: dict[str, Any]) -> Any:
-    lines = _LINES.get(field.name, 2) if field.kind == "long" else 1
+    lines = LINES.get(field.name, 2) if field.kind == "long" else 1
     told["elem_classes"] = "long" if field.kind == "long" else None
     kind = "password" if field.secret else "text"
     return gr.Textbox(lines=lines, max_lines=max(lines, 12) if lines > 1 else 1, type=kind, **told)

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 
-MODES: Mapping[str, str] = {"simple": "text2music", "custom": "text2music", "remix": "cover", "repaint": "repaint",
-                            "extract": "extract", "lego": "lego", "complete": "complete"}  # fmt: skip
+from acestep_core.tasks import MODES as NAMED
+from acestep_core.tasks import TASKS
+
+MODES: Mapping[str, str] = {**NAMED, **{task: task for task in TASKS if task not in NAMED.values()}}
 """Mode -> task."""
 
 WORDS = ("caption", "lyrics")

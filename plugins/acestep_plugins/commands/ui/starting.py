@@ -8,12 +8,14 @@ import time
 import webbrowser
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from acestep_core.client import Client
 from acestep_core.errors import UserError
+from acestep_plugins.commands.serve.running import alone_in
 from acestep_plugins.commands.serve.settings import ServeSettings
 
 HOST = "127.0.0.1"
@@ -72,20 +74,12 @@ def _client(
 def own_server(settings: ServeSettings, config: Mapping[str, Any]) -> Iterator[Client]:
     """A server in this process, with a key that nobody else has."""
     import uvicorn
-    from filelock import FileLock, Timeout
 
     from acestep_plugins.commands.serve.app import make_app
 
-    key = secrets.token_urlsafe()
-    settings.folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(settings.folder / "server.lock", timeout=0, thread_local=False)
-    try:
-        lock.acquire()
-    except Timeout:
-        hint = "give its address with --server, or another --state"
-        raise UserError(f"Another server works in {settings.folder}", hint) from None
-    with lock, _listening(0) as taken:
-        app = make_app(ServeSettings(**{**_given(settings), "host": HOST, "key": key}), config)
+    key, hint = secrets.token_urlsafe(), "give its address with --server, or another --state"
+    with alone_in(settings.folder, hint), _listening(0) as taken:
+        app = make_app(replace(settings, host=HOST, key=key), config)
         running = uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False))
         thread = threading.Thread(target=running.run, kwargs={"sockets": [taken]}, daemon=True)
         thread.start()
@@ -94,10 +88,6 @@ def own_server(settings: ServeSettings, config: Mapping[str, Any]) -> Iterator[C
         finally:
             running.should_exit = True
             thread.join(_READY_S)
-
-
-def _given(settings: ServeSettings) -> dict[str, Any]:
-    return {n: getattr(settings, n) for n in settings.__dataclass_fields__}
 
 
 def _answering(client: Client, thread: threading.Thread) -> Client:

@@ -20,6 +20,16 @@ def grid(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return f'<div class="grid"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
+def listed(head: str, lines: Iterable[str]) -> str:
+    """A sentence, and lines below it."""
+    return grid([head], [[line] for line in lines])
+
+
+def problems_of(found: Mapping[str, Any]) -> list[str]:
+    """A line for each problem of each song that a result tells."""
+    return [f"{name}: {p}" for name, each in found["problems"].items() for p in each]
+
+
 def flat(facts: Mapping[str, Any], words: Words) -> list[tuple[str, Any]]:
     """Facts of any depth as rows, the names of inner ones after those of what they are in; what is not known is not."""
     rows: list[tuple[str, Any]] = []

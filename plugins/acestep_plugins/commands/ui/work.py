@@ -152,6 +152,11 @@ def model_of(told: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return None if name is None else {**models[name], "name": name}
 
 
+def first_done(jobs: Iterable[Job]) -> Job | None:
+    """The first that is done, if any is."""
+    return next((j for j in jobs if j["state"] == "done"), None)
+
+
 def result_of(job: Job) -> Any:
     """What a job came to. Raises `UserError` for one that came to nothing."""
     if job["state"] != "done":

@@ -75,13 +75,8 @@ class Asked:
 
     def using(self, config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """The options of every chosen plugin: those of the settings file below those of the request."""
-        found = {}
-        for table, (kind, named_by) in self.shape.plugins.items():
-            names = self.value(named_by)
-            for name in names if isinstance(names, list | tuple) else [names] if names else []:
-                own = table if not isinstance(names, list | tuple) or len(names) == 1 else name.partition("@")[0]
-                found[own] = {**plugin_options(config, kind, name), **self.options.get(own, {})}
-        return found
+        return {table: {**plugin_options(config, kind, name), **self.options.get(table, {})}
+                for table, (kind, name) in _chosen(self)}  # fmt: skip
 
     def plain(self) -> dict[str, Any]:
         """As JSON that reads as the same; what is as by default is left out."""

@@ -17,7 +17,7 @@ from acestep_core.tags.folder import Step, apply, changes, counts_of, open_capti
 from acestep_core.tags.journal import write_changes
 from acestep_core.tags.where import everything, parse_where
 from acestep_plugins.commands.serve.kinds.asked import Asked, Shape
-from acestep_plugins.commands.serve.kinds.kind import QUICK, Desk, Kind
+from acestep_plugins.commands.serve.kinds.kind import QUICK, Desk, Kind, must_exist
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,11 +178,6 @@ def _item(item: Item) -> dict[str, Any]:
             "confidence": sure, "alternatives": item.alternatives, "why": list(item.why)}  # fmt: skip
 
 
-def _exists(path: Path) -> None:
-    if not path.exists():
-        raise UserError(f"There is no {path}", "correct the path")
-
-
 SONG = Kind(
     name="song",
     about="Tell all of one song, and give its sound.",
@@ -202,7 +197,7 @@ REVIEW = Kind(
     about="Tell what of a folder a person should look at.",
     shape=Shape(flat=(Reviewing,)),
     work=review,
-    check=lambda asked: _exists(asked[Reviewing].folder),
+    check=lambda asked: must_exist(asked[Reviewing].folder),
     lane=QUICK,
 )
 SAVE = Kind(
@@ -210,7 +205,7 @@ SAVE = Kind(
     about="Write a dataset.json.",
     shape=Shape(flat=(Saving,)),
     work=save,
-    check=lambda asked: _exists(asked[Saving].source),
+    check=lambda asked: must_exist(asked[Saving].source),
     lane=QUICK,
 )
 TAGS = Kind(
@@ -218,6 +213,6 @@ TAGS = Kind(
     about="Edit and count the tags in the captions of a folder.",
     shape=Shape(flat=(Tagging,)),
     work=retag,
-    check=lambda asked: _exists(asked[Tagging].folder),
+    check=lambda asked: must_exist(asked[Tagging].folder),
     lane=QUICK,
 )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from acestep_core.errors import UserError
 from acestep_core.options import option
 from acestep_plugins.commands.serve.kinds.asked import Asked, Shape
 
@@ -35,11 +36,8 @@ class Desk(Protocol):
     def model(self, asked: Asked) -> Any:
         """The model that is asked for, opened once for all jobs that ask for the same."""
 
-    def settle(self, asked: Asked) -> int | None:
-        """Have that model use the language model that fits; gives how many songs that takes at once, if it can say."""
-
     def lm(self, asked: Asked) -> tuple[Any, int | None]:
-        """Its language model, and how many songs that takes at once."""
+        """The language model of that model that fits, and how many songs it takes at once, if it can say."""
 
     def release(self) -> None:
         """Let go of the model."""
@@ -67,6 +65,12 @@ class Kind:
     """Whether the server's time limit holds where the request has none."""
     grace_s: float = 5.0
     """How long it may take to stop by itself."""
+
+
+def must_exist(path: Path) -> None:
+    """For `Kind.check`."""
+    if not path.exists():
+        raise UserError(f"There is no {path}", "correct the path")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from acestep_core.jobs import Step, TrainJob
 from acestep_core.optimizers import check_optimizer
 from acestep_core.options import option
 from acestep_core.outcome import outcome
-from acestep_core.rank_sharing import chosen_layers, parameters_of, ranked, share_out
+from acestep_core.rank_sharing import chosen_layers, estimate_facts, ranked, share_out
 from acestep_core.ranks import LEAST, MOST, check_takes_ranks, load_ranks, read_budget
 from acestep_core.rate_finding import TAKEN, FindSettings, find_rate
 from acestep_core.registry import registry
@@ -122,11 +122,12 @@ def lr_find(asked: Asked, desk: Desk) -> dict[str, Any]:
         desk.release()
     if found.stopped:
         raise KeyboardInterrupt
+    told = found.describe()
     for name in ("result", "picture"):
-        path = Path(found.describe()[name])
+        path = Path(told[name])
         if path.is_file():
             desk.ready(path, path.name)
-    return found.describe()
+    return told
 
 
 def make_estimate(asked: Asked, desk: Desk) -> dict[str, Any]:
@@ -150,10 +151,7 @@ def make_estimate(asked: Asked, desk: Desk) -> dict[str, Any]:
         ranks = share_out(layers, about.by, read_budget(about.budget), None, limits, result)
     for path in (p for p in sorted(about.out.iterdir()) if p.is_file()):
         desk.ready(path, path.name)
-    told = [{**vars(layer), **({"rank": ranks[layer.name]} if ranks else {})} for layer in layers]
-    return {"out": str(about.out), "by": about.by, "layers": told, "parameters": parameters_of(layers, ranks),
-            "agreement": result.agreement, "measured": result.measured, "kept": result.kept,
-            "problems": dict(result.problems)}  # fmt: skip
+    return {"out": str(about.out), **estimate_facts(result, layers, about.by, ranks)}
 
 
 def _prepared(asked: Asked, desk: Desk) -> tuple[Any, dict[str, Any]]:

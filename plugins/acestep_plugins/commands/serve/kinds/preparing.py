@@ -18,7 +18,7 @@ from acestep_core.options import option
 from acestep_core.preparation import ANNOTATED, process_folder
 from acestep_core.scan import TxtMeaning
 from acestep_plugins.commands.serve.kinds.asked import Asked, Shape
-from acestep_plugins.commands.serve.kinds.kind import BACKENDS, FOLDERS, Desk, Kind, ModelChoice
+from acestep_plugins.commands.serve.kinds.kind import BACKENDS, FOLDERS, Desk, Kind, ModelChoice, must_exist
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,24 +130,19 @@ def make_encoded(asked: Asked, desk: Desk) -> dict[str, Any]:
     return result.describe()
 
 
-def _exists(path: Path) -> None:
-    if not path.exists():
-        raise UserError(f"There is no {path}", "correct the path")
-
-
 def _check_encode(asked: Asked) -> None:
-    _exists(asked[Source].source)
+    must_exist(asked[Source].source)
     check_settings(asked[EncodeSettings])
 
 
-_LABELS = {"lane": FOLDERS, "limited": False, "check": lambda asked: _exists(asked[Folder].folder)}
+_LABELS = {"lane": FOLDERS, "limited": False, "check": lambda asked: must_exist(asked[Folder].folder)}
 
 SCAN = Kind(
     name="scan",
     about="Tell what a folder of songs or a dataset holds and what is wrong with it.",
     shape=Shape(flat=(Source, Looking)),
     work=scan,
-    check=lambda asked: _exists(asked[Source].source),
+    check=lambda asked: must_exist(asked[Source].source),
     lane=FOLDERS,
     limited=False,
 )

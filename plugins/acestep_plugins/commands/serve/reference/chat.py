@@ -19,6 +19,7 @@ from starlette.concurrency import run_in_threadpool
 
 from acestep_core.errors import UserError
 from acestep_plugins.commands.serve.reference.bodies import body_of
+from acestep_plugins.commands.serve.reference.envelope import model_of, why_not_done
 from acestep_plugins.commands.serve.reference.posting import ANY_OBJECT, Body
 from acestep_plugins.commands.serve.reference.releasing import released
 from acestep_plugins.commands.serve.service import Service
@@ -120,8 +121,7 @@ async def _waited(request: Request, service: Service, job: dict[str, Any]) -> di
             await run_in_threadpool(service.cancel, job["id"])
         await asyncio.sleep(_LOOK_S)
     if job["state"] != DONE:
-        error = job["error"] or {"problem": "It was cancelled", "hint": ""}
-        raise UserError(error["problem"], error["hint"])
+        raise why_not_done(job)
     return job
 
 
@@ -151,8 +151,8 @@ async def _chunks(service: Service, job: dict[str, Any]) -> AsyncIterator[str]:
         yield _chunk(job, {"audio": await run_in_threadpool(_audio, service, job)})
         yield _chunk(job, {}, "stop")
     else:
-        error = job["error"] or {"problem": "It was cancelled", "hint": ""}
-        yield _chunk(job, {"content": f"{error['problem']} {error['hint']}".strip()}, "error")
+        error = why_not_done(job)
+        yield _chunk(job, {"content": f"{error.problem} {error.hint}".strip()}, "error")
     yield "data: [DONE]\n\n"
 
 
@@ -162,8 +162,8 @@ def _chunk(job: dict[str, Any], delta: dict[str, Any], reason: str | None = None
 
 
 def _head(job: dict[str, Any], kind: str) -> dict[str, Any]:
-    model = job["request"].get("variant") or job["request"]["model"].rpartition("/")[2]
-    return {"id": f"chatcmpl-{job['id']}", "object": kind, "created": int(time.time()), "model": f"acestep/{model}"}
+    return {"id": f"chatcmpl-{job['id']}", "object": kind, "created": int(time.time()),
+            "model": f"acestep/{model_of(job)}"}  # fmt: skip
 
 
 def _told(job: dict[str, Any]) -> str:

@@ -1,12 +1,24 @@
 """The envelope that the reference's server answers in."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi.responses import JSONResponse
 
 from acestep_core.errors import UserError
 from acestep_plugins.commands.serve.store import QueueFull
+
+
+def why_not_done(job: Mapping[str, Any]) -> UserError:
+    """Of a job that has ended and is not done."""
+    error = job["error"] or {"problem": "It was cancelled", "hint": ""}
+    return UserError(error["problem"], error["hint"])
+
+
+def model_of(job: Mapping[str, Any]) -> str:
+    """The name of the model that a job asked for."""
+    return job["request"].get("variant") or job["request"]["model"].rpartition("/")[2]
 
 
 def answer(data: Any, extra: Any = None) -> dict[str, Any]:

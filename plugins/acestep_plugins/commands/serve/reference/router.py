@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from acestep_core.errors import UserError
 from acestep_plugins.commands.serve.jobs_api import send
-from acestep_plugins.commands.serve.reference.envelope import answer
+from acestep_plugins.commands.serve.reference.envelope import answer, model_of, why_not_done
 from acestep_plugins.commands.serve.reference.lora import add_lora
 from acestep_plugins.commands.serve.reference.names import Given
 from acestep_plugins.commands.serve.reference.posting import Body, Posted, posting
@@ -110,11 +110,10 @@ def _result(service: Service, id: str) -> dict[str, Any]:
 def _clip(job: dict[str, Any], clip: dict[str, Any]) -> dict[str, Any]:
     asked = clip["request"]
     metas = {n: asked.get(n) for n in _KNOWN} | {"duration": clip["duration_s"], "genres": ""}
-    model = job["request"].get("variant") or job["request"]["model"].rpartition("/")[2]
     return {"file": f"/v1/audio?path={quote('job:' + job['id'] + '/' + clip['file'], safe='')}", "wave": "",
             "status": 1, "create_time": int(job["created_at"]), "env": "production", "prompt": asked["caption"],
             "lyrics": asked["lyrics"], "metas": metas, "generation_info": "; ".join(clip["notes"]),
-            "seed_value": str(clip["seed"]), "dit_model": model,
+            "seed_value": str(clip["seed"]), "dit_model": model_of(job),
             "lm_model": job["request"].get("lm") or ""}  # fmt: skip
 
 
@@ -135,8 +134,7 @@ async def _ended(service: Service, id: str) -> dict[str, Any]:
         if job["state"] == DONE:
             return job
         if job["state"] in ENDED:
-            error = job["error"] or {"problem": "It was cancelled", "hint": ""}
-            raise UserError(error["problem"], error["hint"])
+            raise why_not_done(job)
         await asyncio.sleep(_LOOK_S)
     await run_in_threadpool(service.cancel, id)
     raise UserError(f"It took longer than {_PATIENCE_S:g} s", "submit it as a job: POST /v1/jobs")

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any
 
 import gradio as gr
@@ -11,13 +10,12 @@ from acestep_core.console import clock
 from acestep_plugins.commands.ui.panel import Panel, job_panel, started
 from acestep_plugins.commands.ui.shell import Shell
 from acestep_plugins.commands.ui.tabs import dataset_review, dataset_song
+from acestep_plugins.commands.ui.tabs.dataset_row import COLUMNS, row_of
 from acestep_plugins.commands.ui.tabs.kind_box import KindBox, kind_box
-from acestep_plugins.commands.ui.telling import grid
+from acestep_plugins.commands.ui.telling import listed, problems_of
 from acestep_plugins.commands.ui.words import Words
-from acestep_plugins.commands.ui.work import Job, result_of
+from acestep_plugins.commands.ui.work import Job, first_done, result_of
 
-COLUMNS = ("song", "length", "caption", "lyrics", "bpm", "keyscale", "timesignature", "language", "genre", "sure",
-           "problems")  # fmt: skip
 _ASKED = ("transcribe", "annotate")
 
 
@@ -81,23 +79,7 @@ def seen(job: Job, words: Words) -> list[Any]:
     usable = [s for s in found["songs"] if not s["problems"]]
     total = words("usable", good=len(usable), all=len(found["songs"]),
                   length=clock(sum(s["duration_s"] for s in usable)))  # fmt: skip
-    return [found["songs"], [row_of(s, words) for s in found["songs"]], grid([total], [[line] for line in lines])]
-
-
-def row_of(song: Mapping[str, Any], words: Words) -> list[str]:
-    """A value with ? is a plugin's that nobody has accepted."""
-
-    def shown(name: str, text: str | None = None) -> str:
-        value = song[name] if text is None else text
-        return f"{'' if value is None else value}{'?' if name in song['unreviewed'] else ''}"
-
-    count = len(song["lyrics"].split())
-    lyrics = "–" if song["instrumental"] else words("words_count", count=count)
-    sure = [v for v in song["confidence"].values() if v is not None]
-    wrong = [p["text"] for p in song["problems"]] + list(song["notes"])
-    return [PurePath(song["path"]).name, clock(song["duration_s"]), shown("caption"), shown("lyrics", lyrics),
-            *(shown(n) for n in ("bpm", "keyscale", "timesignature", "language", "genre")),
-            f"{min(sure):.0%}" if sure else "", "; ".join(wrong)]  # fmt: skip
+    return [found["songs"], [row_of(s, words) for s in found["songs"]], listed(total, lines)]
 
 
 def _asking(shell: Shell, dataset: Dataset) -> None:
@@ -120,8 +102,8 @@ def _told(shell: Shell) -> tuple[Any, list[Any]]:
     shown = gr.HTML()
 
     def tell(jobs: Sequence[Job]) -> list[Any]:
-        done = [j for j in jobs if j["state"] == "done"]
-        return [asked_told(done[0]["result"], shell.words) if done else gr.skip()]
+        done = first_done(jobs)
+        return [asked_told(done["result"], shell.words) if done else gr.skip()]
 
     return tell, [shown]
 
@@ -129,8 +111,7 @@ def _told(shell: Shell) -> tuple[Any, list[Any]]:
 def asked_told(found: Mapping[str, Any], words: Words) -> str:
     filled = sum(map(len, found["filled"].values()))
     head = words("filled", songs=len(found["filled"]), fields=filled, kept=len(found["kept"]))
-    lines = [f"{name}: {p}" for name, each in found["problems"].items() for p in each]
-    return grid([head], [[line] for line in (*lines, *found["notes"])])
+    return listed(head, [*problems_of(found), *found["notes"]])
 
 
 def _writing(shell: Shell, dataset: Dataset) -> None:
@@ -154,9 +135,10 @@ def _saved(shell: Shell) -> tuple[Any, list[Any]]:
     shown = gr.Markdown(elem_id="dataset-saved")
 
     def tell(jobs: Sequence[Job]) -> list[Any]:
-        found = next((j["result"] for j in jobs if j["state"] == "done"), None)
-        told = {n: (found or {}).get(n) for n in ("out", "songs", "held_out", "left_out")}
-        return [gr.skip() if found is None else shell.words("saved", **told)]
+        done = first_done(jobs)
+        if done is None:
+            return [gr.skip()]
+        return [shell.words("saved", **{n: done["result"][n] for n in ("out", "songs", "held_out", "left_out")})]
 
     return tell, [shown]
 
@@ -165,11 +147,11 @@ def _encoded(shell: Shell) -> tuple[Any, list[Any]]:
     shown = gr.HTML(elem_id="dataset-encoded")
 
     def tell(jobs: Sequence[Job]) -> list[Any]:
-        found = next((j["result"] for j in jobs if j["state"] == "done"), None)
-        if found is None:
+        done = first_done(jobs)
+        if done is None:
             return [gr.skip()]
+        found = done["result"]
         head = shell.words("encoded", out=found["out"], songs=len(found["encoded"]), kept=len(found["kept"]))
-        lines = [f"{name}: {p}" for name, each in found["problems"].items() for p in each] + list(found["warnings"])
-        return [grid([head], [[line] for line in lines])]
+        return [listed(head, [*problems_of(found), *found["warnings"]])]
 
     return tell, [shown]

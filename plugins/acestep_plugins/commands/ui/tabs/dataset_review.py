@@ -10,7 +10,7 @@ from acestep_core.reviewing import as_text
 from acestep_plugins.commands.ui.fields import fields_of
 from acestep_plugins.commands.ui.form import Form
 from acestep_plugins.commands.ui.shell import Shell
-from acestep_plugins.commands.ui.telling import grid
+from acestep_plugins.commands.ui.telling import grid, listed, problems_of
 
 _MOST_TAGS = 60
 
@@ -90,7 +90,7 @@ def _changed(shell: Shell, found: Mapping[str, Any]) -> str:
     words = shell.words
     rows = [(c["song"], c["before"], c["after"]) for c in found["changed"]]
     edits = grid([words("column_song"), words("tags_before"), words("tags_after")], rows) if rows else ""
-    lines = [f"{name}: {p}" for name, each in found["problems"].items() for p in each] + list(found["notes"])
+    lines = [*problems_of(found), *found["notes"]]
     counts = ", ".join(f"{tag} {count}" for tag, count in found["counts"][:_MOST_TAGS])
-    notes = grid([words("note")], [[line] for line in lines]) if lines else ""
-    return edits + notes + grid([words("tags_counts")], [[counts]])
+    notes = listed(words("note"), lines) if lines else ""
+    return edits + notes + listed(words("tags_counts"), [counts])

@@ -7,12 +7,13 @@ from typing import Any
 import gradio as gr
 
 from acestep_core.reviewing import as_text
+from acestep_plugins.commands.ui.controls import LINES
 from acestep_plugins.commands.ui.fields import KNOWN
 from acestep_plugins.commands.ui.shell import Shell
+from acestep_plugins.commands.ui.tabs.dataset_row import row_of
 from acestep_plugins.commands.ui.words import Words
 
 FIELDS = ("caption", "lyrics", "genre", "bpm", "keyscale", "timesignature", "language")
-_LONG = {"caption": 3, "lyrics": 10}
 
 
 def build(shell: Shell, dataset: Any) -> None:
@@ -25,7 +26,7 @@ def build(shell: Shell, dataset: Any) -> None:
         wrong = gr.Markdown(elem_id="song-problems")
         controls = {n: _control(words, n) for n in ("caption", "lyrics")}
         with gr.Row(elem_classes="fields"):
-            controls |= {n: _control(words, n) for n in FIELDS if n not in _LONG}
+            controls |= {n: _control(words, n) for n in FIELDS if n not in LINES}
         with gr.Row():
             before = gr.Button(words("song_before"), size="sm", elem_id="song-before")
             save = gr.Button(words("song_save"), variant="primary", size="sm", elem_id="song-save")
@@ -54,7 +55,7 @@ def build(shell: Shell, dataset: Any) -> None:
         shell.work.finished("correct", {"song": now["path"], "txt": txt, **said, "accept": taken})
         result, sound = _heard(shell, now["path"], txt)
         fresh = [result if s["path"] == now["path"] else s for s in songs]
-        rows = [dataset_row(s, words) for s in fresh]
+        rows = [row_of(s, words) for s in fresh]
         return [fresh, rows, {"place": now["place"], **result}, *_shown(result, sound, words)]
 
     shell.when(dataset.table.select, chosen, [dataset.songs, dataset.txt], outputs)
@@ -65,18 +66,12 @@ def build(shell: Shell, dataset: Any) -> None:
                    [dataset.songs, now, dataset.txt, *inputs], [dataset.songs, dataset.table, *outputs])  # fmt: skip
 
 
-def dataset_row(song: Mapping[str, Any], words: Words) -> list[str]:
-    from acestep_plugins.commands.ui.tabs.dataset import row_of
-
-    return row_of(song, words)
-
-
 def _control(words: Words, name: str) -> Any:
     told = {"label": words.label(name), "elem_id": f"song-{name}"}
     if name in KNOWN:
         choices = [(words("unset"), ""), *((words.value(v), str(v)) for v in KNOWN[name] if v != "unknown")]
         return gr.Dropdown(choices, value="", allow_custom_value=True, **told)
-    lines = _LONG.get(name, 1)
+    lines = LINES.get(name, 1)
     return gr.Textbox("", lines=lines, max_lines=max(lines, 14) if lines > 1 else 1, **told)
 
 

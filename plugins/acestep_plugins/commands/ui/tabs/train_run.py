@@ -9,7 +9,7 @@ from acestep_plugins.commands.ui.curves import loss_curve
 from acestep_plugins.commands.ui.shell import Shell
 from acestep_plugins.commands.ui.tabs.kind_box import kind_box
 from acestep_plugins.commands.ui.telling import facts_table, flat, grid
-from acestep_plugins.commands.ui.work import Job
+from acestep_plugins.commands.ui.work import Job, first_done
 
 MOST = 8
 _LAYERS = 30
@@ -126,7 +126,7 @@ def _export(shell: Shell, train: Any) -> None:
     told = gr.Markdown(elem_id="export-told")
 
     def tell(jobs: Sequence[Job]) -> list[Any]:
-        job = next((j for j in jobs if j["state"] == "done"), None)
+        job = first_done(jobs)
         if job is None:
             return [gr.skip(), gr.skip()]
         files = [str(shell.work.file(str(job["id"]), f["name"])) for f in job["files"]]
