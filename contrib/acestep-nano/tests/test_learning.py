@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from acestep_nano.learning.beats import learn_beats, pulse
+from acestep_nano.learning.beats import BeatsFirst, Rehearsal, learn_beats, pulse
 from acestep_nano.learning.conditions import Conditions, Said
 from acestep_nano.learning.library import Learnt, read_library
 from acestep_nano.learning.log import log_text
@@ -25,6 +25,8 @@ from acestep_core.jobs import EncodedSong
 from acestep_core.model import load_backend
 from acestep_core.prompts import caption_text, lyric_text, metas_text
 from acestep_core.registry import registry
+from acestep_core.schedule import shifted
+from acestep_plugins.backends.pt import rule
 
 
 def piece(frames=400, **fields):
@@ -191,10 +193,32 @@ def test_the_metronome_is_silent_and_says_where_each_tempo_is(made):
 
 
 def test_a_pulse_is_on_the_beats():
-    loud = pulse(piece(bpm=75, timesignature="3"))[:, 0]  # a beat every 20 frames
+    loud = pulse(piece(bpm=75, timesignature="3"), 192)[:, 0]  # a beat every 20 frames
     rising = np.flatnonzero(np.diff(loud) > 0.5) + 1
     assert list(rising) == list(range(20, 192, 20))
     assert loud[60] > 1.2 * loud[20] > 0 and loud[60] == pytest.approx(loud[120])
+
+
+def test_the_first_time_of_the_schedule_comes_more_often_and_the_others_as_before():
+    sampler = BeatsFirst(shift=3.0, count=4, share=0.25)
+    times = sampler.sample((torch.arange(1600, dtype=torch.float64) + 0.5) / 1600)
+    others = [t for t in times.tolist() if t < 1]
+    assert len(others) == 900 and sorted(set(others)) == pytest.approx(shifted(4, 3.0)[-2:0:-1])
+
+
+def test_the_pulse_is_rehearsed_where_there_is_little_but_noise_and_no_source():
+    one = piece(bpm=75, timesignature="3")
+    rehearsal, beats = Rehearsal({"7": one}), torch.from_numpy(pulse(one, 100))
+    data, noise = torch.randn(2, 100, 64)
+    song = EncodedSong("7", "piece 7", data.numpy(), None)
+    sourced = replace(song, context=torch.zeros(100, 128))
+
+    def error(made: torch.Tensor, t: float, song: EncodedSong) -> float:
+        return float(rehearsal.loss(rule.mse, prediction=noise - made, target=noise - data, t=t, batch=song))
+
+    assert error(data + beats, 1.0, song) < 1e-9 < 0.1 < error(data, 1.0, song)
+    assert error(data + 0.25 * beats, 0.95, song) < 1e-9
+    assert error(data, 0.89, song) == error(data, 1.0, sourced) == 0
 
 
 def test_the_decoder_learns_to_keep_time(made):

@@ -3,6 +3,7 @@
 Nothing else depends on a model at this point, so that this is a plain loop; it takes minutes.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch.nn.functional as F
 
 from acestep_core.codes import CODE_FRAMES
 from acestep_core.seeds import derived_seed
+from acestep_nano.learning.descent import descend
 from acestep_nano.learning.library import Learnt
 
 _FRAMES = 50 * CODE_FRAMES
@@ -32,16 +34,13 @@ def learn_codes(
     _pass_gradients(dit.tokenizer.quantizer)
     learnt = [p.requires_grad_(True) for module in parts.values() for p in module.parameters()]
     optimizer = torch.optim.AdamW(learnt, lr=_RATE)
+    rates = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: _share(done + 1, steps))
     rng = np.random.default_rng(derived_seed(seed, "codes"))
     for step in range(1, steps + 1):
-        _set_rate(optimizer, step, steps)
         latents = torch.from_numpy(_crops(pieces, batch_size, rng)).to(dit.device_name)
         quantized, _ = dit.tokenizer.tokenize(latents)
         loss = F.mse_loss(dit.detokenizer(quantized), latents)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(learnt, 1.0)
-        optimizer.step()
+        descend(loss, optimizer, rates)
         on_step(step, loss.item())
     del dit.tokenizer.quantizer._quantize  # the class's own again
     for parameter in learnt:
@@ -55,11 +54,10 @@ def _pass_gradients(quantizer: Any) -> None:
     quantizer._quantize = lambda x: x + (rounded(x) - x).detach()
 
 
-def _set_rate(optimizer: torch.optim.Optimizer, step: int, steps: int) -> None:
+def _share(step: int, steps: int) -> float:
+    """Of the rate, at a step."""
     warm = max(1, round(_WARM * steps))
-    rate = _RATE * min(step / warm, 0.5 * (1 + np.cos(np.pi * step / steps)) + 0.01)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+    return min(step / warm, 0.5 * (1 + math.cos(math.pi * step / steps)) + 0.01)
 
 
 def _crops(pieces: Sequence[Learnt], count: int, rng: np.random.Generator) -> np.ndarray:

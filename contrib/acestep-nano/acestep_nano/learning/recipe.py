@@ -19,14 +19,16 @@ class Recipe:
     word_steps: int = 1500
     beat_steps: int = 1000
     code_steps: int = 2000
-    steps: int = 10000
-    turbo_steps: int = 1000
+    steps: int = 7500
+    turbo_steps: int = 400
     batch_size: int = 16
     learning_rate: float = 1.2e-3
     turbo_learning_rate: float = 2e-4
     shift: float = 3.0
     """How much of the base model's time goes to nearly pure noise. There alone key and tempo are still open, which a
     sampler made for records hardly ever visits: 1 % of its draws are above 0.9."""
+    beat_share: float = 0.1875
+    """Of the base model's steps, how much rehearses the pulse."""
     average: float = 0.9995
     guidance: float = 2.5
     """What the few-step model learns to do without."""

@@ -44,9 +44,17 @@ DIT: dict[str, Any] = {
 }
 
 
+ABOUT = "acestep-nano, a teaching and test model: taught by pieces that a program composed, not a small ACE-Step"
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "turbo": {"default_steps": 8, "default_shift": 3.0},
+    "base": {"default_steps": 24, "default_shift": 3.0, "default_guidance": 2.5},
+}
+
+
 def dit_config(variant: str) -> dict[str, Any]:
     """Of 'base' or 'turbo'."""
-    return DIT | {"is_turbo": variant == "turbo", "model_version": f"nano-{variant}"}
+    named = {"is_turbo": variant == "turbo", "model_version": f"nano-{variant}", "about": ABOUT}
+    return DIT | named | DEFAULTS[variant]
 
 
 def text_config(vocabulary: int) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from acestep_core.registry import registry
 from acestep_core.run import Run
 from acestep_core.schedule import shifted
 from acestep_core.train_settings import TrainSettings
-from acestep_nano.learning.beats import learn_beats
+from acestep_nano.learning.beats import BeatsFirst, Rehearsal, learn_beats
 from acestep_nano.learning.blank import write_blank, write_dit, write_silence, write_text
 from acestep_nano.learning.codes import learn_codes
 from acestep_nano.learning.conditions import Conditions
@@ -91,8 +91,9 @@ class Stages:
             dit, Conditions(dit, text), pieces, recipe.held_out, recipe.seed, tracks=True, learns_encoder=True
         )
         settings = self._settings(steps=recipe.steps, learning_rate=recipe.learning_rate, ema=recipe.average)
-        often = registry().make("samplers", "turbo_steps", {"shift": recipe.shift, "count": _TIMES})
-        run = self._learnt("base", lesson, Everything().of(dit, encoder=True), often, settings, _plain)
+        often = BeatsFirst(shift=recipe.shift, count=_TIMES, share=recipe.beat_share)
+        rehearsed = Rehearsal({str(p.seed): p for p in pieces})
+        run = self._learnt("base", lesson, Everything().of(dit, encoder=True), often, settings, rehearsed.loss)
         if run is not None:
             pack(root, run.adapter, self.out / "taught", "base", torch.float32)
         return run is not None
@@ -160,11 +161,6 @@ class Stages:
         finally:
             spent = json.loads(path.read_text()) if path.is_file() else {}
             write_json(path, spent | {name: round(spent.get(name, 0.0) + time.monotonic() - began, 1)})
-
-
-def _plain(loss: Callable[..., Any], **given: Any) -> Any:
-    """The training loss as it is."""
-    return loss(**given)
 
 
 def _codec(folder: Path) -> Any:

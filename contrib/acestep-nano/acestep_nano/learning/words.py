@@ -15,6 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from acestep_core.prompts import TIMESIGNATURES
 from acestep_core.seeds import derived_seed
+from acestep_nano.learning.descent import descend
 from acestep_nano.learning.library import Learnt
 from acestep_nano.learning.metronome import TEMPOS
 from acestep_nano.learning.metronome import said as tempo_said
@@ -50,11 +51,7 @@ def learn_words(
         last = torch.tensor([len(r) - 1 for r in rows], device=device)
         states = model(input_ids=pad_sequence(rows, batch_first=True).to(device)).last_hidden_state
         loss = _loss(heads, states[torch.arange(len(rows), device=device), last], chosen)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(learnt, 1.0)
-        optimizer.step()
-        rates.step()
+        descend(loss, optimizer, rates)
         on_step(step, loss.item())
     model.requires_grad_(False)
     return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
