@@ -38,8 +38,9 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 
 # Build wheel and sdist, install the wheel into a fresh environment elsewhere, and use it there.
-package: $(VENV)/installed-dev
-	PYTHON=$(PYTHON) bash .ci/package
+package:
+	place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && export PYTHON=$(PYTHON) && \
+	bash .ci/package install "$$place" && bash .ci/package use "$$place"
 
 clean:
 	rm -rf $(VENV) demo-output dist build

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from acestep_core.bundled import bundled
 from acestep_core.errors import UserError
 from acestep_core.files import content_id, text_id
 
@@ -67,15 +68,16 @@ class ModelInfo:
 
     @property
     def default_steps(self) -> int:
-        return 8 if self.turbo else 50
+        """As config.json says it, else the family's; shift and guidance likewise."""
+        return int(self.config.get("default_steps", 8 if self.turbo else 50))
 
     @property
     def default_shift(self) -> float:
-        return 3.0 if self.turbo else 1.0
+        return float(self.config.get("default_shift", 3.0 if self.turbo else 1.0))
 
     @property
     def default_guidance(self) -> float:
-        return 1.0 if self.turbo else 7.0
+        return float(self.config.get("default_guidance", 1.0 if self.turbo else 7.0))
 
     def hash(self) -> str:
         """Names the weights and their config; equal for copies of a model."""
@@ -85,6 +87,7 @@ class ModelInfo:
         """Plain facts for `models show`."""
         return {
             "folder": str(self.folder),
+            "about": str(self.config.get("about", "")),
             "variant": self.variant,
             "version": self.version,
             "turbo": self.turbo,
@@ -131,8 +134,10 @@ class Checkpoint:
 
 def list_models(root: Path) -> list[ModelInfo]:
     """Every DiT folder in `root`, or `root` itself if it is one. Raises `UserError` if there is none."""
+    root, _ = bundled(root)
     if not root.is_dir():
-        raise UserError(f"There is no folder {root}", "give the folder that holds acestep-v15-*/")
+        raise UserError(f"There is no folder {root}",
+                        "give the folder that holds acestep-v15-*/, or nano, which comes along")  # fmt: skip
     candidates = [root, *sorted(p for p in root.iterdir() if p.is_dir())]
     found = [read_model(p) for p in candidates if _is_dit(p)]
     if not found:
@@ -144,7 +149,12 @@ def list_models(root: Path) -> list[ModelInfo]:
 
 
 def open_checkpoint(root: Path, variant: str | None = None, lm: str | None = None) -> Checkpoint:
-    """The model in `root`; `variant` names the folder when there are several, `lm` the language model likewise."""
+    """The model in `root`; `variant` names the folder when there are several, `lm` the language model likewise.
+
+    `root` may be the name of the model that comes with this package (see `bundled`).
+    """
+    root, meant = bundled(root)
+    variant = variant or meant
     models = list_models(root)
     chosen = [m for m in models if variant in (None, m.folder.name, m.variant)]
     if len(chosen) == 1:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from acestep_core.bundled import bundled
 from acestep_core.checkpoint import NOTE_BANK, TEXT, VAE, ModelInfo, read_model, weight_files
 from acestep_core.errors import UserError
 
@@ -35,6 +36,7 @@ class Installed:
 
 def installed(root: Path) -> list[Installed]:
     """Every part in `root`, models first. Raises `UserError` if there is no such folder."""
+    root, _ = bundled(root)
     if not root.is_dir():
         raise UserError(f"There is no folder {root}", f"acestep-core models download acestep-v15-turbo --to {root}")
     folders = [root, *sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))]

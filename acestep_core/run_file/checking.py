@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from acestep_core.bundled import NAMES
 from acestep_core.errors import UserError, raise_all
 from acestep_core.optimizers import check_optimizer
 from acestep_core.options import Option, as_dict, checked_value, nearest, options_of
@@ -13,7 +14,8 @@ from acestep_core.run_file.places import EXTENSIONS, NAME, PARAMETERS, PLUGINS, 
 from acestep_core.run_file.reading import RunFile, Setting
 from acestep_core.train_settings import TrainSettings, contradictions, optimizers_of
 
-_FOLDERS = (("data", "encoded"), ("model", "folder"))
+_MODEL = ("model", "folder")
+_FOLDERS = (("data", "encoded"), _MODEL)
 _PROMPTS = (SAMPLE, "prompts")
 
 
@@ -78,12 +80,16 @@ def problems(file: RunFile, plugins: Registry, held_out: bool = True) -> list[Us
     errors += _missing(file, plugins)
     for place in _FOLDERS:
         setting = file.settings.get(place)
-        if place in values and values[place] is not None and not values[place].is_dir():
+        if values.get(place) is not None and not _is_there(place, values[place]):
             errors.append(UserError(f"{setting.where}: there is no folder {setting.value}", "correct the path"))
     prompts = values.get(_PROMPTS)
     if isinstance(prompts, Path) and not prompts.is_file():
         errors.append(UserError(f"{file.settings[_PROMPTS].where}: there is no file {prompts}", "correct the path"))
     return [*file.errors, *errors]
+
+
+def _is_there(place: tuple[str, str], folder: Path) -> bool:
+    return folder.is_dir() or (place == _MODEL and str(folder) in NAMES)
 
 
 def _missing(file: RunFile, plugins: Registry) -> Iterator[UserError]:

@@ -40,9 +40,10 @@ QUESTIONS = (
     ),
     Question(
         "model", "text", "Folder with the model",
-        "The folder that holds acestep-v15-*/, or such a folder itself. It has to be the model that the songs were "
-        "encoded with.",
-        default=lambda s: s.config.get("model") or _there("models"), check=checks.model_folder, needs=("encoded",),
+        "The folder that holds acestep-v15-*/, such a folder itself, or nano, which comes along. It has to be what "
+        "the songs were encoded with.",
+        default=lambda s: s.config.get("model") or _there("models") or "nano",
+        check=checks.model_folder, needs=("encoded",),
     ),
     Question(
         "variant", "choice", "Which of the models there",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from acestep_core.adapters import recognised
+from acestep_core.bundled import bundled
 from acestep_core.errors import UserError
 from acestep_core.installed import installed
 from acestep_core.registry import registry
@@ -29,7 +30,7 @@ class Models:
     def start(self) -> dict[str, Any]:
         """What the server was started with."""
         named = {n: getattr(self.settings, n) for n in ("variant", "backend", "lm")}
-        return {"model": str(self.settings.models.expanduser().resolve()), **named, "lm_backend": None, "options": {}}
+        return {"model": str(self.settings.checkpoints), **named, "lm_backend": None, "options": {}}
 
     def choice(self) -> dict[str, Any]:
         """What requests mean which name no model."""
@@ -37,7 +38,7 @@ class Models:
 
     def parts(self) -> list[dict[str, Any]]:
         """Every part in the folder of the models; none where there is no such folder."""
-        folder = self.settings.models.expanduser().resolve()
+        folder, _ = bundled(self.settings.checkpoints)
         return [self._part(p) for p in installed(folder)] if folder.is_dir() else []
 
     def loaded(self) -> dict[str, Any] | None:
@@ -46,7 +47,7 @@ class Models:
     def plan(self, asked: Mapping[str, Any]) -> Any:
         """What `models plan` says of a choice; see `PLAN`."""
         choice = self.choice()
-        folder = self.places.find(asked["model"]) if asked.get("model") else Path(choice["model"])
+        folder = self.places.model(asked["model"]) if asked.get("model") else Path(choice["model"])
         words = ["models", "plan", str(folder)]
         for name in ("variant", "backend", "lm", "lm_backend", "vram", "seconds", "batch"):
             value = asked.get(name)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from acestep_core.bundled import NAMES
 from acestep_core.errors import UserError
 
 UPLOADS, RESULTS = "uploads", "jobs"
@@ -30,6 +31,11 @@ class Places:
         if result := _RESULT.fullmatch(text):
             return self._inside(self._attempt(result[1], text) / result[2], text)
         return self._inside(self.roots[0] / text, text)
+
+    def model(self, text: str | Path) -> Path:
+        """As `find`; the name of the model that comes with the package is that, unless a folder has it too."""
+        named = str(text) in NAMES and not (self.roots[0] / text).exists()
+        return Path(text) if named else self.find(text)
 
     def job_folder(self, job: str) -> Path:
         return self.state / RESULTS / job

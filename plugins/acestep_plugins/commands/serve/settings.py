@@ -4,12 +4,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from acestep_core.bundled import NAMES, NANO
 from acestep_core.errors import UserError
 from acestep_core.options import option
 from acestep_core.user_folders import state_folder
 
 KEY_ENV = "ACESTEP_SERVER_KEY"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_MODELS = Path("models")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +21,9 @@ class ServeSettings:
     host: str = option("127.0.0.1", "address to listen at; any but loopback needs a key or --no-key")
     port: int = option(8001, "port to listen at", ge=0, le=65535)
     state: Path | None = option(None, "folder of jobs, results and uploads; the user's state folder unless given")
-    models: Path = option(Path("models"), "folder with the checkpoints")
+    models: Path | None = option(
+        None, "folder with the checkpoints, or nano; the folder models where there is one, else nano"
+    )
     variant: str | None = option(None, "which model, when that folder holds several")
     lm: str | None = option(None, "which language model, when that folder holds several")
     backend: str = option("pt", "backend plugin that runs the model", plugin="backends")
@@ -49,10 +53,18 @@ class ServeSettings:
         return (self.state or state_folder() / "serve").expanduser().resolve()
 
     @property
+    def checkpoints(self) -> Path:
+        """The folder of the models, or a name of the model that comes with the package."""
+        if self.models is None:
+            return _MODELS.resolve() if _MODELS.is_dir() else Path(NANO)
+        return self.models if str(self.models) in NAMES else self.models.expanduser().resolve()
+
+    @property
     def allowed(self) -> tuple[Path, ...]:
         """Folders below which requests may name files, the models' among them."""
-        return tuple(p.expanduser().resolve() for p in (*(self.roots or (Path.cwd(),)), self.models))
+        models = () if str(self.checkpoints) in NAMES else (self.checkpoints,)
+        return tuple(p.expanduser().resolve() for p in (*(self.roots or (Path.cwd(),)), *models))
 
     def for_worker(self) -> dict[str, Any]:
         """What a worker has to know, as plain JSON types; no key is among it."""
-        return {"state": str(self.folder), "roots": [str(p) for p in self.allowed], "models": str(self.models)}
+        return {"state": str(self.folder), "roots": [str(p) for p in self.allowed], "models": str(self.checkpoints)}

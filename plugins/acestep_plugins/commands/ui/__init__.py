@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from acestep_core import hookimpl
+from acestep_core.options import options_of
 from acestep_plugins.commands.serve.settings import KEY_ENV, ServeSettings
 
 PORT = 7860
@@ -17,7 +18,7 @@ PORT = 7860
               help="Where the page is served on this machine; 0 = any free port.")  # fmt: skip
 @click.option("--server", metavar="URL", help="Work on this server (acestep-core serve) instead of one of its own.")
 @click.option("--key", envvar=KEY_ENV, help=f"The key of that server; better in the environment, as {KEY_ENV}.")
-@click.option("--models", type=click.Path(path_type=Path), help="Folder with the checkpoints.  [default: models]")
+@click.option("--models", type=click.Path(path_type=Path), help=options_of(ServeSettings)["models"].help)
 @click.option("--root", "roots", multiple=True, type=click.Path(path_type=Path), metavar="DIR",
               help="Where songs, runs and adapters may lie; may be repeated.  [default: here]")  # fmt: skip
 @click.option("--state", type=click.Path(path_type=Path), metavar="DIR",
@@ -33,8 +34,7 @@ def command(config: Mapping[str, Any] | None, port: int, server: str | None, key
     """
     from acestep_plugins.commands.ui.starting import run
 
-    given = {"models": models, "state": state}
-    settings = ServeSettings(roots=roots, **{n: v for n, v in given.items() if v is not None})
+    settings = ServeSettings(roots=roots, models=models, state=state)
     run(port=port, server=server, key=key, settings=settings, config=config or {}, opens=opens)
 
 

@@ -14,6 +14,7 @@ from acestep_core.tasks import TASKS, Task, Text2Music
 from acestep_plugins.commands.serve.places import Places, plugin_option
 
 OPTIONS, TASK = "options", "task"
+_MODEL = "model"  # a field of this name may hold that of the model that comes with the package
 
 
 @dataclass(frozen=True)
@@ -206,14 +207,15 @@ def _chosen(asked: Asked) -> Iterator[tuple[str, tuple[str, str]]]:
 def _inside(thing: Any, places: Places, errors: list[UserError]) -> Any:
     """The settings with every path where it leads, if it may."""
 
-    def found(value: Any) -> Any:
+    def found(value: Any, find: Callable[[Path], Path]) -> Any:
         if isinstance(value, list | tuple):
-            return type(value)(found(v) for v in value)
+            return type(value)(found(v, find) for v in value)
         if isinstance(value, Path):
             try:
-                return places.find(value)
+                return find(value)
             except UserError as e:
                 errors.append(e)
         return value
 
-    return replace(thing, **{n: found(getattr(thing, n)) for n in options_of(type(thing))})
+    finds = {_MODEL: places.model}
+    return replace(thing, **{n: found(getattr(thing, n), finds.get(n, places.find)) for n in options_of(type(thing))})
