@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from acestep_core import sharing
-from acestep_core.api import TimestepSampler
 from acestep_core.deltas import write_deltas
 from acestep_core.encoded import EncodedSet
 from acestep_core.errors import UserError
+from acestep_core.going_on import ended, last_step, lengthened, opened
 from acestep_core.hooks import STEPS
 from acestep_core.jobs import Audition, Step, TrainJob
 from acestep_core.model import Model
 from acestep_core.observers import Observers
 from acestep_core.processes import Processes, joined
 from acestep_core.registry import Registry, registry
-from acestep_core.run import FOUND, SETTINGS, Run
+from acestep_core.run import FOUND, Run
 from acestep_core.run_record import header_facts, run_record
 from acestep_core.samples.making import Auditions, Round
 from acestep_core.samples.prompts import sample_requests
@@ -44,10 +44,6 @@ class TrainResult:
     adapter: Path | None
 
 
-# Tables of run.toml that must be equal for a run to be gone on with.
-_SAME = ("train", "adapter", "sampler", "model", "data")
-
-
 def train(
     encoded: str | Path | EncodedSet,
     model: Model,
@@ -59,6 +55,7 @@ def train(
     options: Mapping[str, Mapping[str, Any]] | None = None,
     plugins: Registry | None = None,
     extend: bool = False,
+    retry: bool = False,
     preset: Mapping[str, Any] | None = None,
     samples: SampleSettings | None = None,
     on_forecast: Callable[[Forecast], None] | None = None,
@@ -71,12 +68,13 @@ def train(
     """Train into the folder `out`; an unfinished run there with equal settings is gone on with, exactly.
 
     `options` holds tables for 'adapter' and 'sampler'. `stop` is asked after every step; a stop saves a checkpoint.
-    With `extend` a run there, finished or not, is gone on with for more steps than it was planned for. `on_forecast`,
-    if given, hears what memory it will take before anything loads. `preset` is what run.toml says of a preset. An
-    extension takes part after `registry().activate(name, options)`, or `activate` of `plugins`. Songs held out for
-    validation are never trained on. With `samples`, clips by which it is heard are made into samples/ of the folder;
-    they change nothing of what is learnt, and one that fails is told by `on_samples` alone. `processes` train
-    together: those that `torchrun` started, unless given. The first alone writes, and calls what it was given.
+    With `extend` a run there, finished or not, is gone on with for more steps than it was planned for. With `retry`,
+    which says that the same call was cut off before, a run that it had finished is told of, once its last samples are
+    made. `on_forecast`, if given, hears what memory it will take before anything loads. `preset` is what run.toml says
+    of a preset. An extension takes part after `registry().activate(name, options)`, or `activate` of `plugins`. Songs
+    held out for validation are never trained on. With `samples`, clips by which it is heard are made into samples/ of
+    the folder; they change nothing of what is learnt, and one that fails is told by `on_samples` alone. `processes`
+    train together: those that `torchrun` started, unless given. The first alone writes, and calls what it was given.
     Raises `UserError` for a finished or different run in `out`, and when the loss becomes NaN.
     """
     plugins, room = plugins or registry(), model.backend.room()
@@ -87,7 +85,8 @@ def train(
     with nullcontext(processes) if processes else joined() as together:
         plan = plan_train(encoded, model, settings=settings, processes=together.count, **named)
         if extend:
-            plan = replace(plan, settings=together.first(lambda: _lengthened(run, plan.settings)))
+            found, extend = together.first(lambda: lengthened(run, plan.settings, retry))
+            plan = replace(plan, settings=found)
         notes = check_model(encoded, model) + sharing.check(together, model.backend, plan)
         record = run_record(plan, model, encoded, {"adapters": adapter, "samplers": sampler}, plugins)
         record |= {"sample": samples.options()} | ({"preset": preset} if preset else {})
@@ -96,12 +95,16 @@ def train(
             if known is None:
                 return TrainResult(run, 0, plan.settings.steps, 0, True, None)
             plan, notes = _rated(plan, record, known), [*notes, _told(known)]
-        resumed = _opened(run, record, extend, plan.sampler, together)
+        made = partial(Auditions, model, run, requests, samples, plan.settings, plugins, told=on_samples)
+        if retry and together.first(lambda: ended(run, record)):
+            step = together.first(lambda: _completed(run, model, plugins, made))
+            return TrainResult(run, step, plan.settings.steps, step, False, run.adapter)
+        resumed = opened(run, record, extend, plan.sampler, together)
         if on_forecast is not None:
             together.first(lambda: _forecast(plan, model, room, run, resumed, on_forecast))
         observers = Observers(plugins.manager)
         with stop_on_signals() as signalled:
-            auditions = Auditions(model, run, requests, samples, plan.settings, plugins, signalled, on_samples)
+            auditions = made(stop=signalled)
             job = TrainJob(**_planned(plan, model, observers), run=run, notes=notes, processes=together,
                            resume_from=run.at(resumed) if resumed else None, audition=auditions.due,
                            stop=lambda: signalled() or (together.main and stop()))  # fmt: skip
@@ -127,6 +130,15 @@ def _forecast(
     memory = plan.memory(model, room)
     run.log({"event": "forecast", "step": resumed, **memory.describe()})
     on_forecast(memory)
+
+
+def _completed(run: Run, model: Model, plugins: Registry, made: Callable[..., Auditions]) -> int:
+    """The last step of a finished run, whose samples and measures a kill may have left out."""
+    step = last_step(run)
+    with stop_on_signals() as signalled:
+        made(stop=signalled).finished(step)
+    _finished(run, model, plugins)
+    return step
 
 
 def _finished(run: Run, model: Model, plugins: Registry) -> bool:
@@ -181,34 +193,6 @@ def stop_on_signals() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _lengthened(run: Run, settings: TrainSettings) -> TrainSettings:
-    """The settings for more steps of a run; its warm-up stays as long as it was."""
-    if not (run.folder / SETTINGS).is_file():
-        raise UserError(f"{run.folder} holds no run to extend", "leave --extend out, or give the --out of a run")
-    before = run.settings()["train"]
-    if settings.steps <= before["steps"]:
-        raise UserError(f"The run in {run.folder} has {before['steps']} steps already", "give more --steps or --epochs")
-    return replace(settings, warmup=before["warmup"])
-
-
-def _opened(run: Run, record: Mapping[str, Any], extend: bool, sampler: TimestepSampler, together: Processes) -> int:
-    """The step to go on after. Records after it are dropped, and the sampler hears again of those before."""
-    sharing.check_same(together, record, (*_SAME, "plugins", "versions"))
-
-    def there() -> tuple[int, list[tuple[Any, Any]]]:
-        Run.open(run.folder, record, _SAME, longer=extend)
-        checkpoints = run.checkpoints()
-        step = checkpoints[-1][0] if checkpoints else 0
-        run.forget_after(step if checkpoints else -1)
-        return step, [(r["t"], r["losses"]) for r in run.metrics() if r["event"] == "step"]
-
-    step, heard = together.first(there)
-    for t, losses in heard:
-        sampler.observe(t, losses)
-    sharing.check_shared(together, run.folder)
-    return step
 
 
 def _driven(

@@ -27,14 +27,16 @@ def held_out(encoded, count=1):
 
 @pytest.fixture
 def learn(encoded, tmp_path):
-    def run(out="run", adapter="lokr", sampler="logit_normal", stop_at=None, hook=None, extend=False, **fields):
+    def run(
+        out="run", adapter="lokr", sampler="logit_normal", stop_at=None, hook=None, extend=False, retry=False, **fields
+    ):
         plugins = Registry([k for kind in ("adapters", "samplers") for k in registry().known(kind)])
         if hook:
             plugins.manager.register(hook)
         done: list[int] = []
         return train(
             held_out(encoded), encoded.model, adapter=adapter, sampler=sampler, out=tmp_path / out, extend=extend,
-            settings=TrainSettings(**{"steps": 6, "learning_rate": 3e-3, **fields}), plugins=plugins,
+            retry=retry, settings=TrainSettings(**{"steps": 6, "learning_rate": 3e-3, **fields}), plugins=plugins,
             options={"adapter": KINDS[adapter]}, on_step=lambda s: done.append(s.step),
             stop=lambda: stop_at is not None and done[-1] >= stop_at,
         )  # fmt: skip
@@ -149,6 +151,30 @@ def test_extend_refuses_what_is_no_run_no_longer_or_another(learn):
         learn(steps=3, extend=True)
     with pytest.raises(UserError, match="train.seed: there 42, now 1"):
         learn(steps=6, seed=1, extend=True)
+
+
+def test_a_finished_run_is_told_of_where_the_call_that_made_it_was_cut_off(learn):
+    whole = learn(steps=4)
+    (whole.run.folder / "deltas.json").unlink()  # which comes after the adapter
+    before = sorted((p.name, p.read_bytes()) for p in whole.adapter.iterdir()), told(whole)
+    again = learn(steps=4, retry=True)
+    assert (again.step, again.steps, again.stopped, again.adapter) == (4, 4, False, whole.adapter)
+    assert (sorted((p.name, p.read_bytes()) for p in again.adapter.iterdir()), told(again)) == before
+    assert (whole.run.folder / "deltas.json").is_file()
+    with pytest.raises(UserError, match="is finished"):
+        learn(steps=4)
+    with pytest.raises(UserError, match="is finished"):
+        learn(steps=4, seed=1, retry=True)
+
+
+@pytest.mark.parametrize("cut_off_at", [None, 5], ids=["after its end", "on its way"])
+def test_a_longer_run_is_gone_on_with_where_the_call_that_lengthened_it_was_cut_off(learn, cut_off_at):
+    learn(steps=4)
+    learn(steps=6, extend=True, stop_at=cut_off_at)
+    again = learn(steps=6, extend=True, retry=True)
+    assert (again.step, again.stopped) == (6, False) and again.run.settings()["extended"] == {"steps": [4]}
+    learn(out="straight", steps=4)
+    assert weights(again.adapter) == weights(learn(out="straight", steps=6, extend=True).adapter)
 
 
 def test_checkpoints_come_by_steps_epochs_and_minutes(learn, monkeypatch):

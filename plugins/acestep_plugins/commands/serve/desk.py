@@ -20,7 +20,7 @@ class JobDesk:
     """A desk whose words go into the store, as long as the job is this worker's."""
 
     def __init__(self, claimed: Claimed, store: Store, folder: Path, config: dict[str, Any], opened: Opened):
-        self.folder, self.config = folder, config
+        self.folder, self.attempt, self.config = folder, claimed.attempt, config
         self._claimed, self._store, self._opened = claimed, store, opened
         self._told: dict[str, float] = {}
         self._began: dict[str, tuple[float, int]] = {}

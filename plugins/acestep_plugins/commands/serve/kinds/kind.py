@@ -18,6 +18,8 @@ class Desk(Protocol):
 
     folder: Path
     """Its own; every file in it is a result."""
+    attempt: int
+    """More than 1 where a worker died before that had the job: what it was to write may be there, or part of it."""
     config: dict[str, Any]
     """The settings file of the server."""
 

@@ -89,7 +89,8 @@ def train_run(asked: Asked, desk: Desk) -> dict[str, Any]:
 
     try:
         result = train(asked[Encoded].encoded, model, out=run.out, settings=asked[TrainSettings], extend=run.extend,
-                       samples=asked.tables["samples"], on_forecast=forecast, on_step=_telling(desk, steps),
+                       retry=desk.attempt > 1, samples=asked.tables["samples"], on_forecast=forecast,
+                       on_step=_telling(desk, steps),
                        on_samples=lambda made: [desk.ready(p, p.relative_to(run.out).as_posix()) for p in made.made],
                        on_start=start, **plugins)  # fmt: skip
         told = _told(result)
