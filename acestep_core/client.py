@@ -34,7 +34,7 @@ class Job:
     @property
     def error(self) -> UserError | None:
         told = self.about["error"]
-        return UserError(told["problem"], told["hint"]) if told else None
+        return UserError.from_plain(told) if told else None
 
     @property
     def files(self) -> list[str]:
@@ -134,8 +134,7 @@ def _check(answer: Any) -> Any:
         return answer
     answer.read()
     try:
-        told = answer.json()
-        raise UserError(told["problem"], told["hint"])
+        raise UserError.from_plain(answer.json())
     except (ValueError, KeyError, TypeError):
         raise UserError(f"The server answered {answer.status_code}", "is it acestep-core serve?") from None
 

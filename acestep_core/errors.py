@@ -1,6 +1,7 @@
 """Errors meant for a person: one sentence that names the thing at fault, and a hint that mends it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 class UserError(Exception):
@@ -16,6 +17,15 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         return f"{self.problem}\n  {self.hint}" if self.hint else self.problem
+
+    def as_plain(self) -> dict[str, str]:
+        """For JSON, which `from_plain` reads."""
+        return {"problem": self.problem, "hint": self.hint}
+
+    @classmethod
+    def from_plain(cls, told: Mapping[str, Any]) -> "UserError":
+        """Raises `KeyError` for what tells no problem."""
+        return cls(told["problem"], told.get("hint") or "")
 
 
 class FatalError(UserError):

@@ -79,7 +79,7 @@ def check(path: Path, preset: str | None, changes: tuple[str, ...], as_json: boo
     if as_json:
         rows = [{"name": r.name, "value": r.value, "here": r.here or None, "why": r.why or None} for r in file.rows]
         settings = None if wrong else checked(file, registry()).complete(registry())
-        print_json({"problems": [{"problem": e.problem, "hint": e.hint} for e in wrong], "kohya": rows,
+        print_json({"problems": [e.as_plain() for e in wrong], "kohya": rows,
                     "notes": file.notes, "settings": settings})  # fmt: skip
     else:
         _tell(file, wrong)

@@ -94,7 +94,7 @@ def _facts(plan: Plan, dry_run: bool, problems: list[UserError]) -> dict[str, An
         "dry_run": dry_run,
         "fetch_bytes": plan.fetch,
         "parts": [_part_facts(p) for p in plan.parts],
-        "problems": [{"problem": e.problem, "hint": e.hint} for e in problems],
+        "problems": [e.as_plain() for e in problems],
     }
 
 

@@ -109,7 +109,7 @@ def report(done: Done, as_json: bool) -> None:
     """Ends the program with 1 if anything failed."""
     if as_json:
         records = [{"audio": w.path, **w.clip.record} for w in done.clips]
-        failed = [{"audio": path, "problem": e.problem, "hint": e.hint} for path, e in done.failed.items()]
+        failed = [{"audio": path, **e.as_plain()} for path, e in done.failed.items()]
         one = len(records) == 1 and not failed and not done.kept
         print_json(records[0] if one else {"clips": records, "there": done.kept, "failed": failed})
     else:

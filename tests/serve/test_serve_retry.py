@@ -29,7 +29,7 @@ def attempts(tmp_path: Path):
             folder = places.job_folder(claimed.id) / str(claimed.attempt)
             folder.mkdir(parents=True)
             asked = read(kind.shape, claimed.request, name, places, registry())
-            results.append(kind.work(asked, JobDesk(claimed, store, folder, {}, opened)))
+            results.append(kind.work(asked, JobDesk(claimed, store, folder, {}, opened, kind.shape)))
             store.taken_from(kind.lane, UserError("The worker is gone", ""))
             between()
         return results

@@ -104,7 +104,7 @@ def test_generate_takes_options_of_the_backend_that_the_server_has(served):
 @pytest.mark.parametrize(
     ("request_", "said"),
     [
-        ({**SHORT, "guidance": 5}, "guidance 5 does nothing"),
+        ({**SHORT, "guidance": 5}, "'guidance' 5 does nothing"),
         ({**SHORT, "task": "lego"}, "cannot lego"),
         ({**SHORT, "task": {"name": "cover"}}, "needs a song"),
         ({**SHORT, "task": {"name": "cover", "sorce": "x"}}, "no option 'sorce'"),

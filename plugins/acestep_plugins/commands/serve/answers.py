@@ -15,8 +15,8 @@ from acestep_plugins.commands.serve.uploads import TooLarge
 RETRY_AFTER_S = 5
 
 
-def refusal(status: int, problem: str, hint: str = "", headers: dict[str, str] | None = None) -> JSONResponse:
-    return JSONResponse({"problem": problem, "hint": hint}, status, headers)
+def refusal(status: int, error: UserError, headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(error.as_plain(), status, headers)
 
 
 def answer_errors(app: FastAPI) -> None:
@@ -26,22 +26,22 @@ def answer_errors(app: FastAPI) -> None:
     def told(request: Request, error: UserError) -> JSONResponse:
         status = {QueueFull: 429, Conflict: 409, TooLarge: 413}.get(type(error), 422)
         headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 429 else None
-        return refusal(status, error.problem, error.hint, headers)
+        return refusal(status, error, headers)
 
     @app.exception_handler(RequestValidationError)
     def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
         found = [f"{'.'.join(map(str, e['loc'][1:])) or 'the body'}: {e['msg']}" for e in error.errors()]
-        return refusal(422, f"The request makes no sense: {'; '.join(found)}", "see /openapi.json")
+        return refusal(422, UserError(f"The request makes no sense: {'; '.join(found)}", "see /openapi.json"))
 
     @app.exception_handler(LookupError)
     def missing(request: Request, error: LookupError) -> JSONResponse:
         if type(error) is not LookupError:
             raise error
-        return refusal(404, f"There is no '{error.args[0]}' here", "it may not be kept any more")
+        return refusal(404, UserError(f"There is no '{error.args[0]}' here", "it may not be kept any more"))
 
     @app.exception_handler(HTTPException)
     def other(request: Request, error: HTTPException) -> JSONResponse:
-        return refusal(error.status_code, str(error.detail), "see /openapi.json", dict(error.headers or {}))
+        return refusal(error.status_code, UserError(str(error.detail), "see /openapi.json"), dict(error.headers or {}))
 
 
 class Problem(BaseModel):

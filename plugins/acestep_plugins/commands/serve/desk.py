@@ -7,7 +7,8 @@ from typing import Any
 
 from acestep_core.lm.fitting import settle
 from acestep_core.model import Model
-from acestep_plugins.commands.serve.kinds.asked import Asked
+from acestep_plugins.commands.serve.kinds.asked import Asked, Shape
+from acestep_plugins.commands.serve.kinds.field_names import fields_by_flag, for_requests
 from acestep_plugins.commands.serve.kinds.kind import ModelChoice
 from acestep_plugins.commands.serve.opened import Opened
 from acestep_plugins.commands.serve.store import Claimed, Store
@@ -19,9 +20,12 @@ _QUIET_S, _CURVE_S = 0.2, 1.0
 class JobDesk:
     """A desk whose words go into the store, as long as the job is this worker's."""
 
-    def __init__(self, claimed: Claimed, store: Store, folder: Path, config: dict[str, Any], opened: Opened):
+    def __init__(
+        self, claimed: Claimed, store: Store, folder: Path, config: dict[str, Any], opened: Opened, shape: Shape
+    ):  # fmt: skip
         self.folder, self.attempt, self.config = folder, claimed.attempt, config
         self._claimed, self._store, self._opened = claimed, store, opened
+        self._fields = fields_by_flag(shape)
         self._told: dict[str, float] = {}
         self._began: dict[str, tuple[float, int]] = {}
 
@@ -40,7 +44,7 @@ class JobDesk:
         self._store.tell(self._claimed, "progress", {n: v for n, v in told.items() if v not in (None, "")})
 
     def note(self, text: str) -> None:
-        self._store.tell(self._claimed, "note", {"text": text})
+        self._store.tell(self._claimed, "note", {"text": for_requests(text, self._fields)})
 
     def ready(self, path: Path, name: str | None = None) -> None:
         self._store.publish(self._claimed, name or path.relative_to(self.folder).as_posix(), path)

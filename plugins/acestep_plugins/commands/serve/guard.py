@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect
 
+from acestep_core.errors import UserError
 from acestep_plugins.commands.serve.answers import refusal
 from acestep_plugins.commands.serve.settings import LOOPBACK, ServeSettings
 
@@ -42,7 +43,7 @@ class Guard:
         if body.too_large:
             hint = f"send at most {body.most / 1e6:g} MB"
             closing = {"Connection": "close"}  # nobody waits for the rest
-            await refusal(413, "The request is too large", hint, closing)(scope, receive, send)
+            await refusal(413, UserError("The request is too large", hint), closing)(scope, receive, send)
 
     def _most(self, path: str, headers: dict[str, str]) -> int:
         """Bytes of a body: of those with files in them what a file may have, and a little around it.
@@ -56,11 +57,13 @@ class Guard:
     def _refused(self, scope: Scope, headers: dict[str, str]) -> Any:
         host = headers.get("host", "")
         if self._settings.host in LOOPBACK and _name(host) not in LOOPBACK:
-            return refusal(421, f"This server is not called '{_name(host)}'", "ask it as 127.0.0.1 or localhost")
+            error = UserError(f"This server is not called '{_name(host)}'", "ask it as 127.0.0.1 or localhost")
+            return refusal(421, error)
         origin = headers.get("origin")
         elsewhere = origin is not None and urlsplit(origin).netloc != host
         if elsewhere or headers.get("sec-fetch-site") == "cross-site":
-            return refusal(403, "Pages of other sites may not use this server", "ask it from a program")
+            error = UserError("Pages of other sites may not use this server", "ask it from a program")
+            return refusal(403, error)
         key = self._settings.key
         if key is None or scope["path"] in OPEN:
             return None
@@ -70,7 +73,7 @@ class Guard:
             return None
         if not given and scope["path"] in BY_BODY:
             return None  # looked at there, before anything else
-        return refusal(401, "The key is missing or wrong", "send the header Authorization: Bearer KEY")
+        return refusal(401, UserError("The key is missing or wrong", "send the header Authorization: Bearer KEY"))
 
 
 class Body:

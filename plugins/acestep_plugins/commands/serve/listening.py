@@ -35,7 +35,7 @@ def listen_apart(path: Path, longest_s: float) -> dict[str, Any]:
     except (subprocess.TimeoutExpired, IndexError, ValueError):
         raise UserError("The file breaks the decoder", "export it again as .wav or .flac") from None
     if "problem" in told:
-        raise UserError(told["problem"], told["hint"])
+        raise UserError.from_plain(told)
     return told
 
 
@@ -77,7 +77,7 @@ def main() -> None:
     try:
         told = listen(Path(sys.argv[1]), float(sys.argv[2]))
     except UserError as e:
-        told = {"problem": e.problem[:1].upper() + e.problem[1:], "hint": e.hint}
+        told = UserError(e.problem[:1].upper() + e.problem[1:], e.hint).as_plain()
     print(json.dumps(told))
 
 

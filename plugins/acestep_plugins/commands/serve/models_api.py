@@ -10,6 +10,7 @@ from acestep_core.errors import PluginError, UserError
 from acestep_core.options import nearest, schema_of
 from acestep_core.registry import registry
 from acestep_plugins.commands.serve.asking_cli import ask_program
+from acestep_plugins.commands.serve.kinds.field_names import error_for_requests, flag
 from acestep_plugins.commands.serve.reference.envelope import answer
 from acestep_plugins.commands.serve.service import Service
 
@@ -87,7 +88,10 @@ def models_router(service: Service) -> APIRouter:
     @router.post("/plan")
     def plan(asked: Planned) -> Any:
         """How to run a model in the memory there is, how long clips may be and how many at once; loads no weights."""
-        return models.plan(asked.model_dump(exclude_none=True))
+        try:
+            return models.plan(asked.model_dump(exclude_none=True))
+        except UserError as e:
+            raise error_for_requests(e, {flag(n): n for n in Planned.model_fields}) from e
 
     @router.get("/adapters")
     def adapters() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from acestep_core.errors import UserError
 from acestep_core.options import nearest
 from acestep_core.registry import registry
 from acestep_plugins.commands.serve.kinds.asked import Asked, read, schema
+from acestep_plugins.commands.serve.kinds.field_names import error_for_requests, fields_by_flag
 from acestep_plugins.commands.serve.kinds.kind import Kind, ModelChoice
 from acestep_plugins.commands.serve.models import Models
 from acestep_plugins.commands.serve.places import Places
@@ -55,8 +56,11 @@ class Service:
         """The request with nothing left open, as each attempt will read it. Raises `UserError` if it makes no sense."""
         found = self.kind(kind)
         whole = self._chosen(found, request) | self._heard(found, request)
-        asked = found.complete(read(found.shape, whole, kind, self.places, registry()))
-        found.check(asked)
+        try:
+            asked = found.complete(read(found.shape, whole, kind, self.places, registry()))
+            found.check(asked)
+        except UserError as e:
+            raise error_for_requests(e, fields_by_flag(found.shape)) from e
         return asked
 
     def cancel(self, job: str) -> dict[str, Any]:

@@ -256,7 +256,7 @@ def _holds(db: sqlite3.Connection, claimed: Claimed) -> bool:
 
 
 def _end(db: sqlite3.Connection, job: str, state: str, result: Any, error: UserError | None) -> None:
-    told = error and {"problem": error.problem, "hint": error.hint}
+    told = error and error.as_plain()
     db.execute("UPDATE jobs SET state = ?, lease = NULL, ended_at = ?, result = ?, error = ? WHERE id = ?",
                (state, time.time(), json.dumps(result, default=str), json.dumps(told), job))  # fmt: skip
     _tell(db, job, "state", {"state": state, **({"error": told} if told else {})})

@@ -22,6 +22,7 @@ from acestep_core.errors import OutOfMemory, UserError
 from acestep_core.registry import registry
 from acestep_plugins.commands.serve.desk import JobDesk
 from acestep_plugins.commands.serve.kinds.asked import read
+from acestep_plugins.commands.serve.kinds.field_names import error_for_requests, fields_by_flag
 from acestep_plugins.commands.serve.kinds.kind import MODEL, Kind
 from acestep_plugins.commands.serve.opened import Opened
 from acestep_plugins.commands.serve.places import Places
@@ -71,7 +72,7 @@ class Worker:
             ended = {"state": CANCELLED, "files": [*_files(folder)]}
         except (Exception, SystemExit) as e:  # isolation wall: a job that fails leaves the worker as it was
             self._now = None
-            ended = {"state": FAILED, "error": _told(e), "files": [*_files(folder)]}
+            ended = {"state": FAILED, "error": self._told(e, claimed), "files": [*_files(folder)]}
             if isinstance(e, OutOfMemory | MemoryError):
                 self.opened.release()
         if not self.store.end(claimed, **ended):
@@ -82,7 +83,13 @@ class Worker:
         kind = self.kinds[claimed.kind]
         asked = read(kind.shape, claimed.request, kind.name, self.places, registry())
         folder.mkdir(parents=True, exist_ok=True)
-        return kind.work(asked, JobDesk(claimed, self.store, folder, self.config, self.opened))
+        return kind.work(asked, JobDesk(claimed, self.store, folder, self.config, self.opened, asked.shape))
+
+    def _told(self, error: BaseException, claimed: Claimed) -> UserError:
+        if isinstance(error, UserError):
+            return error_for_requests(error, fields_by_flag(self.kinds[claimed.kind].shape))
+        traceback.print_exception(error)
+        return UserError(f"{type(error).__name__}: {error}", "this is a bug; the server's log tells more")
 
     def _beating(self) -> None:
         while True:
@@ -114,13 +121,6 @@ def named(where: str) -> Any:
 def _files(folder: Path) -> list[tuple[str, Path]]:
     found = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
     return [(p.relative_to(folder).as_posix(), p) for p in found]
-
-
-def _told(error: BaseException) -> UserError:
-    if isinstance(error, UserError):
-        return error
-    traceback.print_exception(error)
-    return UserError(f"{type(error).__name__}: {error}", "this is a bug; the server's log tells more")
 
 
 def _listen(heard: Callable[[bytes], None]) -> None:

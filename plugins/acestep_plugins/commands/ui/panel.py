@@ -116,8 +116,8 @@ def outcome(jobs: Sequence[Job], words: Words) -> str:
     """How they ended; nothing to say of those that are done."""
     for job in jobs:
         if job["state"] == "failed":
-            error = job.get("error") or {}
-            return _failed("\n".join(filter(None, (error.get("problem", ""), error.get("hint", "")))))
+            error = UserError.from_plain(job["error"])
+            return _failed("\n".join(filter(None, (error.problem, error.hint))))
     return bar(words("cancelled"), 0.0) if any(j["state"] == "cancelled" for j in jobs) else ""
 
 

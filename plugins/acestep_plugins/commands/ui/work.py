@@ -160,8 +160,7 @@ def first_done(jobs: Iterable[Job]) -> Job | None:
 def result_of(job: Job) -> Any:
     """What a job came to. Raises `UserError` for one that came to nothing."""
     if job["state"] != "done":
-        error = job.get("error") or {"problem": f"The job is {job['state']}", "hint": ""}
-        raise UserError(error["problem"], error.get("hint") or "")
+        raise UserError.from_plain(job.get("error") or {"problem": f"The job is {job['state']}"})
     return job["result"]
 
 

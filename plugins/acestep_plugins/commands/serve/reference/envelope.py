@@ -12,8 +12,7 @@ from acestep_plugins.commands.serve.store import QueueFull
 
 def why_not_done(job: Mapping[str, Any]) -> UserError:
     """Of a job that has ended and is not done."""
-    error = job["error"] or {"problem": "It was cancelled", "hint": ""}
-    return UserError(error["problem"], error["hint"])
+    return UserError.from_plain(job["error"]) if job["error"] else UserError("It was cancelled")
 
 
 def model_of(job: Mapping[str, Any]) -> str:

@@ -100,8 +100,8 @@ def _result(service: Service, id: str) -> dict[str, Any]:
     clips = (job["result"] or {}).get("clips", []) if status == 1 else []
     told = [_clip(job, clip) for clip in clips]
     if status == 2:
-        error = job["error"] or {"problem": "cancelled", "hint": ""}
-        told = [{"file": "", "status": 2, "error": f"{error['problem']} {error['hint']}".strip()}]
+        error = why_not_done(job)
+        told = [{"file": "", "status": 2, "error": f"{error.problem} {error.hint}".strip()}]
     progress = job["progress"] or {}
     return {"task_id": id, "result": json.dumps(told, ensure_ascii=False), "status": status,
             "progress_text": f"{progress.get('stage', '')} {progress.get('done', '')}".strip()}  # fmt: skip
