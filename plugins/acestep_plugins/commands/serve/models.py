@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from acestep_core.adapters import recognised
-from acestep_core.bundled import bundled
+from acestep_core.bundled import FOLDER, NAMES
 from acestep_core.errors import UserError
 from acestep_core.installed import installed
 from acestep_core.registry import registry
@@ -19,18 +19,26 @@ CHOICE, ADAPTERS = "choice", "adapters"
 KINDS = {"model": "model", "language model": "lm", "codec": "codec", "text encoder": "text"}
 
 
+def folder_of(model: str | Path) -> Path:
+    """The folder of a choice, whose name of the bundled model means that whatever lies here."""
+    return FOLDER if str(model) in NAMES else Path(model)
+
+
 @dataclass(frozen=True)
 class Models:
     """The models of one server."""
 
     settings: ServeSettings
+    checkpoints: Path
+    """The folder of the server's models, or a name of the bundled one, as it was when the server started."""
     store: Store
     places: Places
 
     def start(self) -> dict[str, Any]:
         """What the server was started with."""
-        named = {n: getattr(self.settings, n) for n in ("variant", "backend", "lm")}
-        return {"model": str(self.settings.checkpoints), **named, "lm_backend": None, "options": {}}
+        name = str(self.checkpoints)
+        named = {"variant": self.settings.variant or NAMES.get(name), "backend": self.settings.backend}
+        return {"model": name, **named, "lm": self.settings.lm, "lm_backend": None, "options": {}}
 
     def choice(self) -> dict[str, Any]:
         """What requests mean which name no model."""
@@ -38,7 +46,7 @@ class Models:
 
     def parts(self) -> list[dict[str, Any]]:
         """Every part in the folder of the models; none where there is no such folder."""
-        folder, _ = bundled(self.settings.checkpoints)
+        folder = folder_of(self.checkpoints)
         return [self._part(p) for p in installed(folder)] if folder.is_dir() else []
 
     def loaded(self) -> dict[str, Any] | None:
@@ -47,7 +55,10 @@ class Models:
     def plan(self, asked: Mapping[str, Any]) -> Any:
         """What `models plan` says of a choice; see `PLAN`."""
         choice = self.choice()
-        folder = self.places.model(asked["model"]) if asked.get("model") else Path(choice["model"])
+        folder, variant = folder_of(choice["model"]), None
+        if asked.get("model"):
+            folder, variant = self.places.model(asked["model"])
+        asked = {"variant": variant, **asked} if variant else asked
         words = ["models", "plan", str(folder)]
         for name in ("variant", "backend", "lm", "lm_backend", "vram", "seconds", "batch"):
             value = asked.get(name)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from acestep_core.bundled import NAMES
+from acestep_core.bundled import FOLDER, NAMES, NANO
 from acestep_core.errors import UserError
 
 UPLOADS, RESULTS = "uploads", "jobs"
@@ -32,10 +32,17 @@ class Places:
             return self._inside(self._attempt(result[1], text) / result[2], text)
         return self._inside(self.roots[0] / text, text)
 
-    def model(self, text: str | Path) -> Path:
-        """As `find`; the name of the model that comes with the package is that, unless a folder has it too."""
-        named = str(text) in NAMES and not (self.roots[0] / text).exists()
-        return Path(text) if named else self.find(text)
+    def model(self, text: str | Path) -> tuple[Path, str | None]:
+        """As `find`, for a folder with models: (folder, variant), where a name of the bundled model means one.
+
+        A folder of that name in the first root goes before.
+        """
+        name = str(text)
+        if name == str(FOLDER):
+            return FOLDER, None
+        if name in NAMES and not (self.roots[0] / name).exists():
+            return FOLDER, NAMES[name]
+        return self.find(name), None
 
     def job_folder(self, job: str) -> Path:
         return self.state / RESULTS / job
@@ -63,6 +70,11 @@ class Places:
         if not attempts:
             raise UserError(f"'{said}' is no result", "its job has none, or is not kept any more: GET /v1/jobs")
         return attempts[-1]
+
+
+def model_name(folder: Path, variant: str | None) -> str:
+    """What a folder with models is called: by its name where it is that of the bundled model."""
+    return next((n for n, v in NAMES.items() if v == variant), NANO) if folder == FOLDER else str(folder)
 
 
 def plugin_option(value: Any, places: Places) -> Any:

@@ -11,7 +11,7 @@ from acestep_core.registry import registry
 from acestep_plugins.commands.serve.kinds.asked import Asked, read, schema
 from acestep_plugins.commands.serve.kinds.field_names import error_for_requests, fields_by_flag
 from acestep_plugins.commands.serve.kinds.kind import Kind, ModelChoice
-from acestep_plugins.commands.serve.models import Models
+from acestep_plugins.commands.serve.models import Models, folder_of
 from acestep_plugins.commands.serve.places import Places
 from acestep_plugins.commands.serve.settings import ServeSettings
 from acestep_plugins.commands.serve.store import Store
@@ -33,7 +33,7 @@ class Service:
         self.store = Store(settings.folder, settings.queue)
         self.places = Places(settings.allowed, settings.folder)
         self.uploads = Uploads(self.store, settings)
-        self.models = Models(settings, self.store, self.places)
+        self.models = Models(settings, settings.checkpoints, self.store, self.places)
         about = {**settings.for_worker(), "config": dict(config), "kinds": kinds}
         self.supervisor = Supervisor(self.store, self.kinds, about, self.sweep)
 
@@ -98,6 +98,7 @@ class Service:
         if "model" in given:
             return {"backend": self.settings.backend, **given}
         choice = self.models.start() if kind.name == LOAD else self.models.choice()
+        choice["model"] = str(folder_of(choice["model"]))
         if "backend" in given:  # options are those of a plugin
             choice = {**choice, "options": {}}
         named = {n: choice[n] for n in ("model", "variant", "backend", "lm", "lm_backend") if choice[n] is not None}

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from acestep_core.bundled import NAMES, NANO
+from acestep_core.bundled import NAMES, NANO, bundled
 from acestep_core.errors import UserError
 from acestep_core.options import option
 from acestep_core.user_folders import state_folder
@@ -38,7 +38,9 @@ class ServeSettings:
     no_key: bool = False
 
     def checked(self) -> "ServeSettings":
-        """Raises `UserError` for what would leave the server open to strangers."""
+        """Raises `UserError` for what would leave the server open to strangers, or means two models."""
+        if self.models is not None:
+            bundled(self.models)
         if self.key is not None and not self.key.strip():
             raise UserError("The key is empty", f"set {KEY_ENV} to a long random word, or leave it out")
         if self.key and self.no_key:

@@ -14,7 +14,7 @@ from acestep_core.tasks import TASKS, Task, Text2Music
 from acestep_plugins.commands.serve.places import Places, plugin_option
 
 OPTIONS, TASK = "options", "task"
-_MODEL = "model"  # a field of this name may hold that of the model that comes with the package
+_MODEL, _VARIANT = "model", "variant"  # the first may hold the name of the bundled model, which says the second
 
 
 @dataclass(frozen=True)
@@ -207,15 +207,22 @@ def _chosen(asked: Asked) -> Iterator[tuple[str, tuple[str, str]]]:
 def _inside(thing: Any, places: Places, errors: list[UserError]) -> Any:
     """The settings with every path where it leads, if it may."""
 
-    def found(value: Any, find: Callable[[Path], Path]) -> Any:
-        if isinstance(value, list | tuple):
-            return type(value)(found(v, find) for v in value)
-        if isinstance(value, Path):
-            try:
-                return find(value)
-            except UserError as e:
-                errors.append(e)
-        return value
+    def tried(find: Callable[[Path], Any], path: Path, otherwise: Any) -> Any:
+        try:
+            return find(path)
+        except UserError as e:
+            errors.append(e)
+            return otherwise
 
-    finds = {_MODEL: places.model}
-    return replace(thing, **{n: found(getattr(thing, n), finds.get(n, places.find)) for n in options_of(type(thing))})
+    def found(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return type(value)(found(v) for v in value)
+        return tried(places.find, value, value) if isinstance(value, Path) else value
+
+    said = {n: getattr(thing, n) for n in options_of(type(thing))}
+    model = said.pop(_MODEL, None)
+    values = {n: found(v) for n, v in said.items()}
+    if model is not None:
+        values[_MODEL], meant = tried(places.model, model, (model, None))
+        values |= {_VARIANT: meant} if meant and values.get(_VARIANT, "") is None else {}
+    return replace(thing, **values)

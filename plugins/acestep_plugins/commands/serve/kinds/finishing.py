@@ -22,6 +22,7 @@ from acestep_core.one_by_one import one_by_one
 from acestep_core.options import option
 from acestep_plugins.commands.serve.kinds.asked import Asked, Shape
 from acestep_plugins.commands.serve.kinds.kind import BACKENDS, FOLDERS, Desk, Kind, ModelChoice
+from acestep_plugins.commands.serve.places import model_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +99,7 @@ def load(asked: Asked, desk: Desk) -> dict[str, Any]:
     for done, part in enumerate(parts, 1):
         model.part(part)
         desk.progress("load", done, len(parts), part)
-    chosen = {n: v if v is None else str(v) for n, v in vars(choice).items()}
+    chosen = {**vars(choice), "model": model_name(choice.model, choice.variant)}
     desk.keep("choice", {**chosen, "options": {n: dict(t) for n, t in asked.options.items()}})
     return desk.loaded()
 
