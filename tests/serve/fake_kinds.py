@@ -11,7 +11,7 @@ from typing import Any
 from acestep_core.errors import UserError
 from acestep_core.options import option
 from acestep_plugins.commands.serve.kinds.asked import Asked, Shape
-from acestep_plugins.commands.serve.kinds.kind import FOLDERS, Desk, Kind
+from acestep_plugins.commands.serve.kinds.kind import FOLDERS, Desk, Kind, ModelChoice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,3 +91,4 @@ KINDS = {
 }  # fmt: skip
 for name in ("create", "format"):
     KINDS[name] = Kind(name=name, about="Says what it was told.", shape=Shape(flat=(Words,)), work=say)
+KINDS["load"] = Kind(name="load", about="Loads nothing.", shape=Shape(flat=(ModelChoice,)), work=lambda *given: {})

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 import acestep_core
 from acestep_plugins.commands.serve.answers import ERRORS, answer_errors
+from acestep_plugins.commands.serve.as_json import Json
 from acestep_plugins.commands.serve.described import describe
 from acestep_plugins.commands.serve.files_api import files_router
 from acestep_plugins.commands.serve.guard import Guard
@@ -32,7 +33,7 @@ def make_app(settings: ServeSettings, config: Mapping[str, Any] | None = None, k
 
     # No pages of documentation: theirs would be fetched from elsewhere.
     app = FastAPI(title="acestep-core", version=acestep_core.__version__, lifespan=lifespan, docs_url=None,
-                  redoc_url=None)  # fmt: skip
+                  redoc_url=None, default_response_class=Json)  # fmt: skip
     app.state.service = service
     answer_errors(app)
     for router in (

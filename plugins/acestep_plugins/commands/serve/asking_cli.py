@@ -8,6 +8,7 @@ from typing import Any
 
 from acestep_core.errors import UserError
 
+PROGRAM = [sys.executable, "-m", "acestep_core"]
 _TIME_S = 300.0
 
 
@@ -18,12 +19,15 @@ def same_packages() -> dict[str, str]:
 
 def ask_program(*words: str) -> Any:
     """What `acestep-core ... --json` prints. Raises `UserError` with what it says where it prints nothing."""
-    command = [sys.executable, "-m", "acestep_core", *words, "--json"]
+    command = [*PROGRAM, *words, "--json"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIME_S, stdin=subprocess.DEVNULL,
                               env=same_packages())  # fmt: skip
     except subprocess.TimeoutExpired:
         raise UserError(f"{' '.join(words[:2])} took longer than {_TIME_S:g} s", "ask again") from None
+    except (OSError, ValueError) as e:  # of words that no program can be told: too long, with a zero in them
+        why = e.strerror if isinstance(e, OSError) else e
+        raise UserError(f"{' '.join(words[:2])} cannot be asked that ({why})", "ask for less, in plain words") from None
     try:
         return json.loads(done.stdout)
     except ValueError:

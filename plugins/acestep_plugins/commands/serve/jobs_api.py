@@ -1,7 +1,6 @@
 """Jobs over HTTP: submit, list, watch, cancel and fetch."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from acestep_core.errors import UserError
 from acestep_core.options import nearest
+from acestep_plugins.commands.serve.as_json import as_json
 from acestep_plugins.commands.serve.service import Service
 from acestep_plugins.commands.serve.store import ENDED, STATES
 
@@ -97,7 +97,7 @@ async def _stream(service: Service, job: str, after: int) -> AsyncIterator[str]:
         found = await asyncio.to_thread(service.store.events, job, after)
         for event in found:
             after = event["number"]
-            yield f"id: {after}\nevent: {event['type']}\ndata: {json.dumps(event)}\n\n"
+            yield f"id: {after}\nevent: {event['type']}\ndata: {as_json(event)}\n\n"
         if any(e["type"] == "state" and e["state"] in ENDED for e in found):
             return
         if not found and await asyncio.to_thread(_over, service, job):

@@ -236,7 +236,8 @@ class Store:
         return None if row is None else json.loads(row["value"])
 
     def _row(self, job: str) -> sqlite3.Row:
-        row = self.database.read().execute("SELECT * FROM jobs WHERE id = ?", (job,)).fetchone()
+        found = self.database.read().execute("SELECT * FROM jobs WHERE id = ?", (job,)) if job.isascii() else None
+        row = found and found.fetchone()  # what is no Unicode could not even be looked for
         if row is None:
             raise LookupError(job)
         return row

@@ -7,17 +7,17 @@ import asyncio
 import base64
 import binascii
 import io
-import json
 import re
 import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from acestep_core.errors import UserError
+from acestep_plugins.commands.serve.as_json import Json, as_json
 from acestep_plugins.commands.serve.reference.bodies import body_of
 from acestep_plugins.commands.serve.reference.envelope import model_of, why_not_done
 from acestep_plugins.commands.serve.reference.posting import ANY_OBJECT, Body
@@ -50,7 +50,7 @@ def chat_router(service: Service) -> APIRouter:
             return _completion(service, await _waited(request, service, job))
         except UserError as e:
             status = 429 if isinstance(e, QueueFull) else 422
-            return JSONResponse({"error": {"message": str(e), "type": "invalid_request_error"}}, status)
+            return Json({"error": {"message": str(e), "type": "invalid_request_error"}}, status)
 
     return router
 
@@ -158,7 +158,7 @@ async def _chunks(service: Service, job: dict[str, Any]) -> AsyncIterator[str]:
 
 def _chunk(job: dict[str, Any], delta: dict[str, Any], reason: str | None = None) -> str:
     choice = {"index": 0, "delta": delta, "finish_reason": reason}
-    return f"data: {json.dumps({**_head(job, 'chat.completion.chunk'), 'choices': [choice]})}\n\n"
+    return f"data: {as_json({**_head(job, 'chat.completion.chunk'), 'choices': [choice]})}\n\n"
 
 
 def _head(job: dict[str, Any], kind: str) -> dict[str, Any]:

@@ -4,9 +4,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi.responses import JSONResponse
-
 from acestep_core.errors import UserError
+from acestep_plugins.commands.serve.as_json import Json
 from acestep_plugins.commands.serve.store import QueueFull
 
 
@@ -24,10 +23,10 @@ def answer(data: Any, extra: Any = None) -> dict[str, Any]:
     return {"data": data, "code": 200, "error": None, "timestamp": int(time.time() * 1000), "extra": extra}
 
 
-def refused(problem: str, hint: str, status: int) -> JSONResponse:
+def refused(problem: str, hint: str, status: int) -> Json:
     said = f"{problem}: {hint}" if hint else problem
-    return JSONResponse({**answer(None), "code": status, "error": said}, status)
+    return Json({**answer(None), "code": status, "error": said}, status)
 
 
-def refused_by(error: UserError) -> JSONResponse:
+def refused_by(error: UserError) -> Json:
     return refused(error.problem, error.hint, 429 if isinstance(error, QueueFull) else 422)
