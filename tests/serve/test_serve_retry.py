@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from adapter_folders import write_adapters
 
 from acestep_core.errors import UserError
 from acestep_core.registry import registry
@@ -29,7 +30,11 @@ def attempts(tmp_path: Path):
             folder = places.job_folder(claimed.id) / str(claimed.attempt)
             folder.mkdir(parents=True)
             asked = read(kind.shape, claimed.request, name, places, registry())
-            results.append(kind.work(asked, JobDesk(claimed, store, folder, {}, opened, kind.shape)))
+            try:
+                results.append(kind.work(asked, JobDesk(claimed, store, folder, {}, opened, kind.shape)))
+            except UserError as e:
+                store.end(claimed, "failed", error=e)
+                raise
             store.taken_from(kind.lane, UserError("The worker is gone", ""))
             between()
         return results
@@ -62,3 +67,14 @@ def test_a_training_whose_last_samples_were_still_to_be_made_gets_them(attempts,
 
     attempts("train", training, cut_off)
     assert len(heard[0]) == 1 and heard[1] == heard[0]
+
+
+def test_an_export_that_was_written_is_done_and_replaces_nothing_else(attempts, tiny, tmp_path):
+    adapter, out = write_adapters(tmp_path / "runs", tiny) / "plain" / "adapter", tmp_path / "own.safetensors"
+    out.write_bytes(b"of somebody else")
+    with pytest.raises(UserError, match="is there already"):
+        attempts("export", {"sources": [str(adapter)], "to": "comfyui", "out": str(out)})
+    assert out.read_bytes() == b"of somebody else"
+    out.unlink()
+    first, second = attempts("export", {"sources": [str(adapter)], "to": "comfyui", "out": str(out)})
+    assert second == first and out.stat().st_size > 1000

@@ -24,6 +24,8 @@ from acestep_plugins.commands.serve.kinds.asked import Asked, Shape
 from acestep_plugins.commands.serve.kinds.kind import BACKENDS, FOLDERS, Desk, Kind, ModelChoice
 from acestep_plugins.commands.serve.places import model_name
 
+_BEGUN = ".begun"  # a file of an attempt, and no result of it
+
 
 @dataclass(frozen=True, kw_only=True)
 class Exporting:
@@ -61,12 +63,21 @@ def export(asked: Asked, desk: Desk) -> dict[str, Any]:
     adapters = [UsedAdapter(path, scale) for path, scale in scales_of(paths, about.scales).items()]
     opened = open_checkpoint(about.model, about.variant) if about.model else None
     out = about.out or desk.folder / named(about.sources[0], about.to).name
-    done = export_adapters(adapters, about.to, out, asked[ExportSettings], model=opened, force=about.force,
+    force = about.force or _begun_before(desk, out)
+    done = export_adapters(adapters, about.to, out, asked[ExportSettings], model=opened, force=force,
                            on_layer=lambda done, total: desk.progress("layers", done, total))  # fmt: skip
     if out.is_file():
         desk.ready(out, out.name)
     used = [{"path": str(a.path), "scale": a.scale} for a in adapters]
     return {"out": str(out), "to": about.to, "adapters": used, "notes": list(done.notes), "layers": list(done.layers)}
+
+
+def _begun_before(desk: Desk, out: Path) -> bool:
+    """Whether what is there now is of an attempt whose worker died: it had found nothing there."""
+    before = any(desk.folder.parent.glob(f"*/{_BEGUN}"))
+    if not out.exists():
+        (desk.folder / _BEGUN).touch()
+    return before
 
 
 def score(asked: Asked, desk: Desk) -> dict[str, Any]:
