@@ -67,6 +67,17 @@ def test_a_request_cannot_send_keys_elsewhere_or_name_files_by_options_of_plugin
         bare.submit("transcribe", request)
 
 
+@pytest.mark.parametrize("prompt", [{"timbre": "/etc/hosts"}, {"task": {"name": "cover", "source": "../x.wav"}}])
+def test_prompts_of_samples_name_no_files_elsewhere(bare, prompt):
+    (bare.folder / "own").mkdir(exist_ok=True)
+    request = {"encoded": "own", "model": "nano", "samples": {"prompts": ["a waltz", {"caption": "x", **prompt}]}}
+    with pytest.raises(UserError, match="lies outside"):
+        bare.submit("train", request)
+    request["samples"]["prompts"] = ["a waltz", {"caption": "x", "timbre": "low.wav", "seed": 3}]
+    told = bare.service.understood("train", request).plain()["samples"]["prompts"]
+    assert told == ["a waltz", {"caption": "x", "timbre": str(bare.folder / "low.wav"), "seed": 3}]
+
+
 def test_nothing_that_a_request_says_is_imported_or_unpickled(bare, tmp_path):
     bad = bare.folder / "adapter.pt"
     bad.write_bytes(b"cos\nsystem\n(S'touch " + str(tmp_path / "ran").encode() + b"'\ntR.")

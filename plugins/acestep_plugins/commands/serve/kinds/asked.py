@@ -10,11 +10,15 @@ from acestep_core.errors import UserError, raise_all
 from acestep_core.items import task_of
 from acestep_core.options import Option, as_dict, nearest, options_of, parse_options, schema_of
 from acestep_core.registry import Registry
+from acestep_core.request import GenerateRequest
 from acestep_core.tasks import TASKS, Task, Text2Music
 from acestep_plugins.commands.serve.places import Places, plugin_option
 
 OPTIONS, TASK = "options", "task"
 _MODEL, _VARIANT = "model", "variant"  # the first may hold the name of the bundled model, which says the second
+
+_FILES = {n for cls in (GenerateRequest, *TASKS.values()) for n, o in options_of(cls).items()
+          if o.type_name() == "path"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -207,7 +211,7 @@ def _chosen(asked: Asked) -> Iterator[tuple[str, tuple[str, str]]]:
 def _inside(thing: Any, places: Places, errors: list[UserError]) -> Any:
     """The settings with every path where it leads, if it may."""
 
-    def tried(find: Callable[[Path], Any], path: Path, otherwise: Any) -> Any:
+    def tried(find: Callable[[Any], Any], path: Any, otherwise: Any) -> Any:
         try:
             return find(path)
         except UserError as e:
@@ -217,6 +221,9 @@ def _inside(thing: Any, places: Places, errors: list[UserError]) -> Any:
     def found(value: Any) -> Any:
         if isinstance(value, list | tuple):
             return type(value)(found(v) for v in value)
+        if isinstance(value, Mapping):  # a prompt of a sample, whose own files are named as text
+            return {k: str(tried(places.find, v, v)) if k in _FILES and isinstance(v, str) else found(v)
+                    for k, v in value.items()}  # fmt: skip
         return tried(places.find, value, value) if isinstance(value, Path) else value
 
     said = {n: getattr(thing, n) for n in options_of(type(thing))}
