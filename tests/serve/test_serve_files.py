@@ -2,6 +2,7 @@
 
 import io
 import struct
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -135,3 +136,49 @@ def test_there_are_only_so_many_files(started, tmp_path):
     client.upload(tmp_path / "own.wav")
     with pytest.raises(UserError, match="There are 1 files already"):
         client.upload(tmp_path / "own.wav")
+
+
+TABLE = "File,BPM\nlow.wav,92\n"
+
+
+@pytest.mark.parametrize("content", [TABLE.encode(), TABLE.encode("utf-8-sig"), "File,Caption\nlow.wav,夜".encode()])
+def test_a_table_is_kept_as_it_is_and_named_in_requests(bare, content):
+    sent = http.post(f"{bare.url}/v1/files", files={"file": ("tempo.csv", content)}).json()
+    assert (sent["file"], sent["lines"]) == ("tempo.csv", 2)
+    assert http.get(f"{bare.url}/v1/files/{sent['id']}").content == content
+    options = {"annotator": {"file": sent["name"]}}
+    asked = bare.service.understood("annotate", {"folder": ".", "annotators": ["csv"], "options": options}).plain()
+    assert Path(asked["options"]["annotator"]["file"]).read_bytes() == content
+
+
+def test_prompts_are_named_in_requests(bare):
+    (bare.folder / "own").mkdir(exist_ok=True)
+    sent = http.post(f"{bare.url}/v1/files", files={"file": ("prompts.txt", "a waltz --d 7")}).json()
+    request = {"encoded": "own", "model": "nano", "samples": {"prompts": sent["name"]}}
+    assert bare.service.understood("train", request).plain()["samples"]["prompts"].endswith("/prompts.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.csv", b"File\x00", "no text file"),
+        ("a.csv", "夜の雨が窓を".encode("cp932"), "is not UTF-8"),
+        ("a.txt", b"a\x1b[2Jb", "the character 0x1b"),
+        ("a.txt", b"\xff\xfea", "begins as UTF-16"),
+        ("a.txt", WAV, "is not UTF-8"),
+        ("a.json", b"{}", "is nothing that is taken"),
+        ("dataset.toml", b"", "is nothing that is taken"),
+        ("a.jsonl", b"{}", "is nothing that is taken"),
+        ("a.lrc", b"[00:01]la", "is nothing that is taken"),
+    ],
+)
+def test_no_text_is_taken_of(bare, name, content, said):
+    answer = http.post(f"{bare.url}/v1/files", files={"file": (name, content)})
+    assert answer.status_code == 422 and said in answer.json()["problem"], answer.text
+
+
+def test_a_text_is_small_and_no_sound_of_a_task(bare):
+    answer = http.post(f"{bare.url}/v1/files", files={"file": ("a.txt", b"a" * 1_000_001)})
+    assert answer.status_code == 413 and "more than 1 MB" in answer.json()["problem"]
+    told = http.post(f"{bare.url}/release_task", data={"prompt": "x"}, files={"ref_audio": ("a.txt", b"la")}).json()
+    assert "is nothing that is taken" in told["error"] and ".txt" not in told["error"].partition(": ")[2]

@@ -13,9 +13,11 @@ def files_router(service: Service) -> APIRouter:
     router = APIRouter(prefix="/v1/files", tags=["files"])
 
     @router.post("", status_code=201)
-    def upload(file: Annotated[UploadFile, File(description="Audio")]) -> dict[str, Any]:
-        """Send audio. Requests name it by the `name` that is answered, file:ID."""
-        return service.uploads.receive(file.filename or "", file.file)
+    def upload(
+        file: Annotated[UploadFile, File(description="Audio, a table as .csv, or prompts as .txt")],
+    ) -> dict[str, Any]:
+        """Send audio, or a table or prompts as text. Requests name it by the `name` that is answered, file:ID."""
+        return service.uploads.receive(file.filename or "", file.file, texts=True)
 
     @router.get("")
     def files() -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""Files that clients send: audio alone, small enough, few enough, and listened to before it is kept."""
+"""Files that clients send, small enough and few enough: audio, listened to before it is kept, and a few plain texts."""
 
 import json
+import math
 import re
 import secrets
 import shutil
@@ -9,13 +10,17 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from acestep_core.errors import UserError
+from acestep_core.files import decode_text
 from acestep_plugins.commands.serve.listening import CONTAINERS, listen_apart
 from acestep_plugins.commands.serve.places import UPLOADS
 from acestep_plugins.commands.serve.settings import ServeSettings
 from acestep_plugins.commands.serve.store import QueueFull, Store
 
+TEXTS = (".csv", ".txt")  # of which none can name another file, as those can that hold requests or a dataset
+_TEXT_MB = 1.0
 _BLOCK = 1 << 20
 _LONGEST_NAME = 150
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f/\\:]|^\.|\.\.")
 
 
@@ -30,9 +35,12 @@ class Uploads:
         self._store, self._settings = store, settings
         self._folder = settings.folder / UPLOADS
 
-    def receive(self, name: str, content: BinaryIO) -> dict[str, Any]:
-        """Keep a file. Raises `UserError` for a name, a size or a content that is not taken."""
-        _check_name(name)
+    def receive(self, name: str, content: BinaryIO, texts: bool = False) -> dict[str, Any]:
+        """Keep audio, and with `texts` a table or a list of prompts.
+
+        Raises `UserError` for a name, a size or a content that is not taken.
+        """
+        _check_name(name, (*CONTAINERS, *TEXTS) if texts else tuple(CONTAINERS))
         kept = self._store.database.read().execute("SELECT count(*) FROM uploads").fetchone()[0]
         if kept >= self._settings.max_uploads:
             raise QueueFull(f"There are {kept} files already", "delete some: DELETE /v1/files/ID")
@@ -41,8 +49,10 @@ class Uploads:
         folder.mkdir(parents=True)
         try:
             path = folder / name
-            self._write(content, path)
-            about = {"file": name, "size": path.stat().st_size, **listen_apart(path, self._settings.max_upload_s)}
+            is_text = path.suffix.lower() in TEXTS
+            self._write(content, path, min(self._settings.max_upload_mb, _TEXT_MB if is_text else math.inf))
+            known = read_through(path) if is_text else listen_apart(path, self._settings.max_upload_s)
+            about = {"file": name, "size": path.stat().st_size, **known}
             with self._store.database.write() as db:
                 row = (upload, name, str(path), json.dumps(about), time.time())
                 db.execute("INSERT INTO uploads VALUES (?, ?, ?, ?, ?)", row)
@@ -76,22 +86,34 @@ class Uploads:
             if row["id"] not in needed:
                 self.delete(row["id"])
 
-    def _write(self, content: BinaryIO, path: Path) -> None:
-        left = round(self._settings.max_upload_mb * 1e6)
+    def _write(self, content: BinaryIO, path: Path, most_mb: float) -> None:
+        left = round(most_mb * 1e6)
         with path.open("wb") as file:
             while block := content.read(_BLOCK):
                 left -= len(block)
                 if left < 0:
-                    raise TooLarge(f"The file has more than {self._settings.max_upload_mb:g} MB", "send a smaller one")
+                    raise TooLarge(f"The file has more than {most_mb:g} MB", "send a smaller one")
                 file.write(block)
 
 
-def _check_name(name: str) -> None:
+def read_through(path: Path) -> dict[str, Any]:
+    """How many lines a text has. Raises `UserError` for what is none."""
+    try:
+        text = decode_text(path.read_bytes())
+    except UserError as e:
+        raise UserError(f"The file {e.problem}", e.hint) from None
+    odd = _CONTROL.search(text)
+    if odd:
+        raise UserError(f"The file is no plain text: it has the character {ord(odd[0]):#04x}", "save it again as UTF-8")
+    return {"lines": len(text.splitlines())}
+
+
+def _check_name(name: str, endings: tuple[str, ...]) -> None:
     if not name or len(name.encode("utf-8", "surrogatepass")) > _LONGEST_NAME or _UNSAFE.search(name):
         raise UserError(f"'{name[:_LONGEST_NAME]!r}' is no name of a file", "send a plain name such as song.wav")
     try:
         name.encode()
     except UnicodeEncodeError:
         raise UserError("The name of the file is no Unicode", "send a plain name such as song.wav") from None
-    if Path(name).suffix.lower() not in CONTAINERS:
-        raise UserError(f"'{name}' is no audio that is taken", f"send {', '.join(CONTAINERS)}")
+    if Path(name).suffix.lower() not in endings:
+        raise UserError(f"'{name}' is nothing that is taken", f"send {', '.join(endings)}")
