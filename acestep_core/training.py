@@ -68,14 +68,13 @@ def train(
     """Train into the folder `out`; an unfinished run there with equal settings is gone on with, exactly.
 
     `options` holds tables for 'adapter' and 'sampler'. `stop` is asked after every step; a stop saves a checkpoint.
-    With `extend` a run there, finished or not, is gone on with for more steps than it was planned for. With `retry`,
-    which says that the same call was cut off before, a run that it had finished is told of, once its last samples are
-    made. `on_forecast`, if given, hears what memory it will take before anything loads. `preset` is what run.toml says
-    of a preset. An extension takes part after `registry().activate(name, options)`, or `activate` of `plugins`. Songs
-    held out for validation are never trained on. With `samples`, clips by which it is heard are made into samples/ of
-    the folder; they change nothing of what is learnt, and one that fails is told by `on_samples` alone. `processes`
-    train together: those that `torchrun` started, unless given. The first alone writes, and calls what it was given.
-    Raises `UserError` for a finished or different run in `out`, and when the loss becomes NaN.
+    With `extend` a run there, finished or not, is gone on with for more steps than were planned. `retry` says that the
+    same call was cut off: a run that it had finished is told of, once its last samples are made. `on_forecast` hears
+    what memory it will take before anything loads. `preset` is what run.toml says of a preset. An extension takes part
+    after `registry().activate(name, options)`, or `activate` of `plugins`. Songs held out are never trained on. With
+    `samples`, clips by which it is heard are made into samples/; nothing of what is learnt depends on them, and
+    `on_samples` hears of one that fails. `processes` train together: those that `torchrun` started, unless given; the
+    first alone writes and calls back. Raises `UserError` for a finished or different run in `out` and a loss of NaN.
     """
     plugins, room = plugins or registry(), model.backend.room()
     encoded = encoded if isinstance(encoded, EncodedSet) else EncodedSet.open(encoded)
@@ -84,9 +83,7 @@ def train(
     named = {"adapter": adapter, "sampler": sampler, "options": options or {}, "plugins": plugins}
     with nullcontext(processes) if processes else joined() as together:
         plan = plan_train(encoded, model, settings=settings, processes=together.count, **named)
-        if extend:
-            found, extend = together.first(lambda: lengthened(run, plan.settings, retry))
-            plan = replace(plan, settings=found)
+        plan, longer = _lengthened(plan, run, retry, together) if extend else (plan, False)
         notes = check_model(encoded, model) + sharing.check(together, model.backend, plan)
         record = run_record(plan, model, encoded, {"adapters": adapter, "samplers": sampler}, plugins)
         record |= {"sample": samples.options()} | ({"preset": preset} if preset else {})
@@ -97,25 +94,22 @@ def train(
             plan, notes = _rated(plan, record, known), [*notes, _told(known)]
         made = partial(Auditions, model, run, requests, samples, plan.settings, plugins, told=on_samples)
         if retry and together.first(lambda: ended(run, record)):
-            step = together.first(lambda: _completed(run, model, plugins, made))
-            return TrainResult(run, step, plan.settings.steps, step, False, run.adapter)
-        resumed = opened(run, record, extend, plan.sampler, together)
-        if on_forecast is not None:
-            together.first(lambda: _forecast(plan, model, room, run, resumed, on_forecast))
+            return together.first(lambda: _completed(run, plan.settings.steps, model, plugins, made))
+        resumed = opened(run, record, longer, plan.sampler, together)
+        together.first(lambda: _forecast(plan, model, room, run, resumed, on_forecast))
         observers = Observers(plugins.manager)
         with stop_on_signals() as signalled:
             auditions = made(stop=signalled)
-            job = TrainJob(**_planned(plan, model, observers), run=run, notes=notes, processes=together,
-                           resume_from=run.at(resumed) if resumed else None, audition=auditions.due,
-                           stop=lambda: signalled() or (together.main and stop()))  # fmt: skip
+            job = TrainJob(**_planned(plan, model, observers, run, resumed), notes=notes, processes=together,
+                           audition=auditions.due, stop=lambda: signalled() or (together.main and stop()))  # fmt: skip
             last = _driven(model, job, observers, auditions, resumed, on_start, on_step)
-        finished = together.first(lambda: _finished(run, model, plugins))
-    return TrainResult(run, last, plan.settings.steps, resumed, not finished, run.adapter if finished else None)
+        return together.first(lambda: _result(run, last, plan.settings.steps, resumed, model, plugins))
 
 
-def _planned(plan: TrainPlan, model: Model, observers: Observers) -> dict[str, Any]:
-    """What a job says of its plan, and the steps of training that a plugin may replace."""
+def _planned(plan: TrainPlan, model: Model, observers: Observers, run: Run, resumed: int) -> dict[str, Any]:
+    """What a job says of its plan and its run, and the steps of training that a plugin may replace."""
     return {
+        "run": run, "resume_from": run.at(resumed) if resumed else None,
         "settings": plan.settings, "steps": plan.settings.steps, "adapter": plan.adapter, "sampler": plan.sampler,
         "dit": model.dit,
         "facts": header_facts(model, plan.sampler, plan.songs, plan.settings),
@@ -124,28 +118,38 @@ def _planned(plan: TrainPlan, model: Model, observers: Observers) -> dict[str, A
     }  # fmt: skip
 
 
+def _lengthened(plan: TrainPlan, run: Run, retry: bool, together: Processes) -> tuple[TrainPlan, bool]:
+    settings, longer = together.first(lambda: lengthened(run, plan.settings, retry))
+    return replace(plan, settings=settings), longer
+
+
 def _forecast(
-    plan: TrainPlan, model: Model, room: int | None, run: Run, resumed: int, on_forecast: Callable[[Forecast], None]
-) -> None:
+    plan: TrainPlan, model: Model, room: int | None, run: Run, resumed: int,
+    on_forecast: Callable[[Forecast], None] | None,
+) -> None:  # fmt: skip
+    if on_forecast is None:
+        return
     memory = plan.memory(model, room)
     run.log({"event": "forecast", "step": resumed, **memory.describe()})
     on_forecast(memory)
 
 
-def _completed(run: Run, model: Model, plugins: Registry, made: Callable[..., Auditions]) -> int:
-    """The last step of a finished run, whose samples and measures a kill may have left out."""
+def _completed(
+    run: Run, steps: int, model: Model, plugins: Registry, made: Callable[..., Auditions]
+) -> TrainResult:  # fmt: skip
+    """What a finished run came to, whose last samples and measures a kill may have left out."""
     step = last_step(run)
     with stop_on_signals() as signalled:
         made(stop=signalled).finished(step)
-    _finished(run, model, plugins)
-    return step
+    return _result(run, step, steps, step, model, plugins)
 
 
-def _finished(run: Run, model: Model, plugins: Registry) -> bool:
-    """Whether there is an adapter, whose size beside the weights is then measured."""
-    if run.adapter.is_dir():
+def _result(run: Run, step: int, steps: int, resumed: int, model: Model, plugins: Registry) -> TrainResult:
+    """Finished where there is an adapter, whose size beside the weights is then measured."""
+    finished = run.adapter.is_dir()
+    if finished:
         write_deltas(run, model.info, plugins)
-    return run.adapter.is_dir()
+    return TrainResult(run, step, steps, resumed, not finished, run.adapter if finished else None)
 
 
 def _rate_known(

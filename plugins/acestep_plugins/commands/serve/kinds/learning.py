@@ -18,6 +18,7 @@ from acestep_core.registry import registry
 from acestep_core.report.diagnosis import diagnose
 from acestep_core.report.facts import read_facts
 from acestep_core.report.page import FILE, write_report
+from acestep_core.samples.making import Round
 from acestep_core.samples.settings import SampleSettings, check_samples
 from acestep_core.train_memory import Forecast
 from acestep_core.train_plan import plan_train
@@ -87,12 +88,16 @@ def train_run(asked: Asked, desk: Desk) -> dict[str, Any]:
         for line in found.sentences():
             desk.note(line)
 
+    def heard(samples: Round) -> None:
+        for path in samples.made:
+            desk.ready(path, path.relative_to(run.out).as_posix())
+        for problem in samples.problems:
+            desk.note(f"a sample after step {samples.step} was not made, and the training goes on: {problem}")
+
     try:
         result = train(asked[Encoded].encoded, model, out=run.out, settings=asked[TrainSettings], extend=run.extend,
                        retry=desk.attempt > 1, samples=asked.tables["samples"], on_forecast=forecast,
-                       on_step=_telling(desk, steps),
-                       on_samples=lambda made: [desk.ready(p, p.relative_to(run.out).as_posix()) for p in made.made],
-                       on_start=start, **plugins)  # fmt: skip
+                       on_step=_telling(desk, steps), on_samples=heard, on_start=start, **plugins)  # fmt: skip
         told = _told(result)
         for pattern in _OUTCOMES:
             for path in sorted(p for p in run.out.glob(pattern) if p.is_file() and not p.name.startswith(".")):
