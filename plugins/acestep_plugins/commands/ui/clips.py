@@ -13,6 +13,7 @@ from acestep_plugins.commands.ui.words import Words
 from acestep_plugins.commands.ui.work import Job, Work
 
 MOST = 8
+ALIGN = "align"
 _SHORT = 80
 
 
@@ -63,9 +64,30 @@ def row_of(job: Job) -> list[str]:
     return [when, name, short, ", ".join(str(c["seed"]) for c in clips), str(job["id"])]
 
 
-def subtitles(work: Work, made: Made, file: str) -> list[dict[str, Any]]:
-    """Lines with their times out of an .lrc of the clip, for its player."""
-    lines = parse_timed(work.file(made.job, file).read_text(encoding="utf-8"))
+def sound(work: Work, made: Made) -> Path:
+    """The clip on this machine, under the name that it is saved by."""
+    return _file(work, made, made.job, str(made.clip["file"]))
+
+
+def timed(work: Work, made: Made) -> Path | None:
+    """The .lrc of the clip on this machine: that of whoever timed it last, else its own; None where nobody has."""
+    for job in work.jobs(kind=ALIGN, state="done", search=made.job):
+        for song in job["result"]["songs"]:
+            path = Path(song["file"])
+            if path.name == made.clip["file"] and made.job in path.parts:
+                return _file(work, made, str(job["id"]), str(song["lrc"]))
+    own = made.clip.get("lrc")
+    return _file(work, made, made.job, str(own)) if own else None
+
+
+def _file(work: Work, made: Made, job: str, name: str) -> Path:
+    """Players find the lyrics of a sound by its name, so that all files of a clip have the same one."""
+    return work.file(job, name, f"{made.job[:6]}-{made.clip['seed']}{Path(name).suffix}")
+
+
+def subtitles(made: Made, lrc: Path) -> list[dict[str, Any]]:
+    """Lines with their times out of the .lrc of a clip, for its player."""
+    lines = parse_timed(lrc.read_text(encoding="utf-8"))
     ends = [*(line.start_s for line in lines[1:]), float(made.clip["duration_s"])]
     return [{"timestamp": [line.start_s, end], "text": line.text} for line, end in zip(lines, ends, strict=True)]
 
@@ -96,10 +118,6 @@ def scores_text(scores: Mapping[str, Any], words: Words) -> str:
         if total is not None:
             told.append(f"{words(f'score_{name}')}: {total:.2f}")
     return " · ".join([*told, *scores.get("problems", [])])
-
-
-def saved_name(path: Path, made: Made) -> str:
-    return f"{made.job[:6]}-{made.clip['seed']}{path.suffix}"
 
 
 def _text(value: Any) -> str:

@@ -72,9 +72,9 @@ class Work:
         found = [j for kind in kinds for state in UNFINISHED for j in self.jobs(kind=kind, state=state)]
         return [str(j["id"]) for j in sorted(found, key=lambda j: j["created_at"])]
 
-    def file(self, job: str, name: str) -> Path:
-        """A result on this machine, fetched once."""
-        path = self.folder / job / name
+    def file(self, job: str, name: str, named: str = "") -> Path:
+        """A result on this machine, fetched once; `named` is what it is called here, which is its name otherwise."""
+        path = self.folder / job / (named or name)
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_name(f".{threading.get_ident()}-{path.name}")

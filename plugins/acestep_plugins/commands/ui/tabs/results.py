@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from acestep_plugins.commands.ui.clips import (
+    ALIGN,
     MOST,
     Made,
     batches,
@@ -14,12 +16,17 @@ from acestep_plugins.commands.ui.clips import (
     facts_of,
     row_of,
     scores_text,
+    sound,
     subtitles,
+    timed,
     title_of,
 )
+from acestep_plugins.commands.ui.fields import fields_of
+from acestep_plugins.commands.ui.form import Form
 from acestep_plugins.commands.ui.shell import Shell
 
 _ACTIONS = ("remix", "repaint_this", "apply", "score", "lrc")
+_TIMING = ("heads", "t", "noise_seed", "merge_s")
 
 
 @dataclass
@@ -31,13 +38,14 @@ class Slot:
     player: Any
     buttons: dict[str, Any]
     save: Any
+    save_lrc: Any
     told: Any
     facts: Any
     codes: Any
 
     @property
     def outputs(self) -> list[Any]:
-        return [self.box, self.title, self.player, self.save, self.told, self.facts, self.codes]
+        return [self.box, self.title, self.player, self.save, self.save_lrc, self.told, self.facts, self.codes]
 
 
 @dataclass
@@ -45,6 +53,8 @@ class Results:
     """The tab's controls that others use."""
 
     slots: list[Slot]
+    timing: Form
+    """How clips are looked at to be timed and scored."""
     jobs: Any
     empty: Any
     place: Any
@@ -71,12 +81,15 @@ def build(shell: Shell) -> Results:
     for first in range(0, MOST, 2):
         with gr.Row():
             slots += [_slot(shell, first + n) for n in range(2)]
+    timing = Form(words, "results-")
+    with gr.Accordion(words("timing"), open=False):
+        timing.add(fields_of(shell.work.kinds[ALIGN], ALIGN), _TIMING)
     with gr.Accordion(words("history"), open=False):
         search = gr.Textbox("", label=words("search"), elem_id="results-search")
         headers = [words(f"history_{n}") for n in ("when", "task", "caption", "seeds", "job")]
         history = gr.Dataframe(headers=headers, interactive=False, elem_id="results-history", wrap=True,
                                column_count=len(headers), show_row_numbers=False, buttons=[])  # fmt: skip
-    results = Results(slots, gr.State([]), empty, place, older, newer, search, history)
+    results = Results(slots, timing, gr.State([]), empty, place, older, newer, search, history)
     _connect(shell, results)
     return results
 
@@ -91,11 +104,13 @@ def _slot(shell: Shell, place: int) -> Slot:
             buttons = {n: gr.Button(words(n), size="sm", elem_id=f"results-{n}-{place}", min_width=60)
                        for n in _ACTIONS}  # fmt: skip
             save = gr.DownloadButton(words("save"), size="sm", elem_id=f"results-save-{place}", min_width=60)
+            save_lrc = gr.DownloadButton(words("save_lrc"), size="sm", elem_id=f"results-save_lrc-{place}",
+                                         min_width=60, visible=False)  # fmt: skip
         told = gr.Markdown()
         with gr.Accordion(words("details"), open=False):
             facts = gr.HTML()
             codes = gr.Textbox(label=words.label("codes"), lines=2, max_lines=4, interactive=False, buttons=["copy"])
-    return Slot(box, title, player, buttons, save, told, facts, codes)
+    return Slot(box, title, player, buttons, save, save_lrc, told, facts, codes)
 
 
 def shown(shell: Shell, results: Results, ids: Sequence[str]) -> list[Any]:
@@ -113,13 +128,17 @@ def where(shell: Shell, ids: Sequence[str]) -> str:
 
 
 def _filled(shell: Shell, place: int, made: Made) -> list[Any]:
-    work, words = shell.work, shell.words
-    path = str(work.file(made.job, str(made.clip["file"])))
-    lines = subtitles(work, made, str(made.clip["lrc"])) if made.clip.get("lrc") else None
+    words, path, lrc = shell.words, str(sound(shell.work, made)), timed(shell.work, made)
+    lines = None if lrc is None else subtitles(made, lrc)
     codes = str((made.clip["request"].get("task") or {}).get("codes", ""))
     told = [_scored(shell, made), facts_of(made, words), gr.update(value=codes, visible=bool(codes))]
     return [gr.update(visible=True), f"**{title_of(made, place + 1, words)}**", gr.Audio(value=path, subtitles=lines),
-            gr.update(value=path), *told]  # fmt: skip
+            gr.update(value=path), lrc_button(lrc), *told]  # fmt: skip
+
+
+def lrc_button(lrc: Path | None) -> Any:
+    """The button that saves the lines with their times, where these are known."""
+    return gr.update(visible=False) if lrc is None else gr.update(value=str(lrc), visible=True)
 
 
 def _scored(shell: Shell, made: Made) -> str:
@@ -127,7 +146,7 @@ def _scored(shell: Shell, made: Made) -> str:
 
 
 def _blank() -> list[Any]:
-    return [gr.update(visible=False), "", None, gr.skip(), "", "", gr.skip()]
+    return [gr.update(visible=False), "", None, gr.skip(), lrc_button(None), "", "", gr.skip()]
 
 
 def _connect(shell: Shell, results: Results) -> None:

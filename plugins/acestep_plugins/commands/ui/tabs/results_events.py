@@ -1,17 +1,17 @@
 """What is done with a clip: sent on to another task, scored, timed, and its settings taken over."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
 
 from acestep_core.errors import UserError
 from acestep_plugins.commands.ui import modes
-from acestep_plugins.commands.ui.clips import Made, clips_of, scores_text, subtitles
+from acestep_plugins.commands.ui.clips import ALIGN, Made, clips_of, scores_text, sound, subtitles, timed
 from acestep_plugins.commands.ui.shell import Shell
 from acestep_plugins.commands.ui.tabs.music import Music
 from acestep_plugins.commands.ui.tabs.music_events import one_ahead
-from acestep_plugins.commands.ui.tabs.results import Results, Slot, shown, where
+from acestep_plugins.commands.ui.tabs.results import Results, Slot, lrc_button, shown, where
 
 MUSIC, RESULTS = "music", "results"
 
@@ -56,7 +56,7 @@ def _sent_on(shell: Shell, results: Results, music: Music, place: int, slot: Slo
     def to(mode: str) -> Callable[[list[str]], list[Any]]:
         def send(ids: list[str]) -> list[Any]:
             made = _made(shell, ids, place)
-            path = str(shell.work.file(made.job, str(made.clip["file"])))
+            path = str(sound(shell.work, made))
             asked = {n: v for n, v in made.request.items() if n in (*modes.WORDS, "language")}
             wanted = [(n,) for n in asked] + [("task", "source"), ("task", "start"), ("task", "end")]
             updates = form.shown({**asked, "task": {"source": path}}, wanted)
@@ -77,16 +77,22 @@ def _sent_on(shell: Shell, results: Results, music: Music, place: int, slot: Slo
 def _asked_about(shell: Shell, results: Results, place: int, slot: Slot) -> None:
     work, words = shell.work, shell.words
 
-    def score(ids: list[str]) -> str:
-        return scores_text(work.finished("score", {"clips": [_made(shell, ids, place).name]})["clips"][0], words)
+    def done(kind: str, files: str, made: Made, values: Sequence[Any]) -> Any:
+        known = work.kinds[kind]["properties"]
+        how = {n: v for n, v in results.timing.request(values).items() if n in known}
+        return work.finished(kind, {**how, files: [made.name]})
 
-    def time(ids: list[str]) -> list[Any]:
+    def score(ids: list[str], *values: Any) -> str:
+        return scores_text(done("score", "clips", _made(shell, ids, place), values)["clips"][0], words)
+
+    def time(ids: list[str], *values: Any) -> list[Any]:
         made = _made(shell, ids, place)
-        job = work.start("align", {"audio": [made.name]})
-        timed = work.ended(job)["songs"][0]
-        lines = subtitles(work, Made(job, made.clip, made.alone, made.asked), timed["lrc"])
+        done(ALIGN, "audio", made, values)
+        lrc = timed(work, made)
+        lines = [] if lrc is None else subtitles(made, lrc)
         text = "  \n".join(f"`{s['timestamp'][0]:6.2f}` {s['text']}" for s in lines)
-        return [gr.Audio(subtitles=lines), text]
+        return [gr.Audio(subtitles=lines), text, lrc_button(lrc)]
 
-    shell.when(slot.buttons["score"].click, score, [results.jobs], [slot.told])
-    shell.when(slot.buttons["lrc"].click, time, [results.jobs], [slot.player, slot.told])
+    inputs = [results.jobs, *results.timing.inputs]
+    shell.when(slot.buttons["score"].click, score, inputs, [slot.told])
+    shell.when(slot.buttons["lrc"].click, time, inputs, [slot.player, slot.told, slot.save_lrc])
