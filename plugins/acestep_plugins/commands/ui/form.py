@@ -52,6 +52,11 @@ class Form:
     def inputs(self) -> list[Any]:
         return list(self.controls.values())
 
+    @property
+    def untouched(self) -> list[Any]:
+        """What the controls hold when the page is opened."""
+        return [about.shown(None) for about in self.fields.values()]
+
     def request(self, values: Sequence[Any], wanted: Callable[[Path], bool] = lambda p: True) -> dict[str, Any]:
         """What was set to anything but the default, of the places that are wanted."""
         found: dict[str, Any] = {}

@@ -4,6 +4,7 @@ from html import escape
 
 import gradio as gr
 
+from acestep_plugins.commands.ui.panel import take_up
 from acestep_plugins.commands.ui.shell import Shell, connect
 from acestep_plugins.commands.ui.tabs import (
     dataset,
@@ -43,6 +44,7 @@ def build(work: Work, language: Words) -> gr.Blocks:
                 plugins.build(shell)
         music_events.connect(shell, made)
         results_events.connect(shell, shown, made)
+        take_up(shell)
         connect(shell, page)
     return page
 

@@ -10,7 +10,7 @@ import gradio as gr
 
 from acestep_core.console import clock
 from acestep_core.errors import UserError
-from acestep_plugins.commands.ui.shell import Shell
+from acestep_plugins.commands.ui.shell import HIDDEN, Shell
 from acestep_plugins.commands.ui.words import Words
 from acestep_plugins.commands.ui.work import UNFINISHED, Job
 
@@ -63,9 +63,9 @@ def job_panel(
             return [_failed(str(e))] + [gr.skip()] * (len(outputs) - 1)
         return [*_looked(shell, ids, before, found), *also(found)]
 
-    shell.when(timer.tick, look, [jobs, ended], outputs, show_progress="hidden")
+    shell.when(timer.tick, look, [jobs, ended], outputs, **HIDDEN)
     shell.when(stop.click, lambda ids: _stopped(shell, ids), [jobs], [shown])
-    shell.on_load(lambda: _taken_up(shell, kinds), panel.outputs)
+    shell.panels.append((kinds, panel.outputs))
     return panel
 
 
@@ -81,9 +81,17 @@ def _stopped(shell: Shell, ids: list[str]) -> str:
     return bar(shell.words("cancelling"), None)
 
 
-def _taken_up(shell: Shell, kinds: Sequence[str]) -> list[Any]:
-    ids = shell.work.unfinished(kinds)
-    return started(ids, shell.words) if ids else [gr.skip()] * 4
+def take_up(shell: Shell) -> None:
+    """Have all panels show on opening the work that is on its way already."""
+
+    def taken_up() -> list[Any]:
+        jobs, updates = shell.work.unfinished(), list[Any]()
+        for kinds, outputs in shell.panels:
+            ids = [str(j["id"]) for j in jobs if j["kind"] in kinds]
+            updates += started(ids, shell.words) if ids else [gr.skip()] * len(outputs)
+        return updates
+
+    shell.on_load(taken_up, [o for _, outputs in shell.panels for o in outputs])
 
 
 def progress(jobs: Sequence[Job], words: Words) -> str:

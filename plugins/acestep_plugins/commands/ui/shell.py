@@ -11,6 +11,7 @@ from acestep_core.errors import UserError
 from acestep_plugins.commands.ui.words import Words
 from acestep_plugins.commands.ui.work import Work
 
+HIDDEN: dict[str, Any] = {"show_progress": "hidden"}
 PRIVATE: Any = "private"  # of events: not offered as an interface, the server has one
 
 
@@ -21,13 +22,15 @@ class Shell:
     work: Work
     words: Words
     tabs: Any = None
-    loads: list[tuple[Callable[..., Any], list[Any], list[Any]]] = field(default_factory=list)
+    loads: list[tuple[Callable[[], Any], list[Any]]] = field(default_factory=list)
+    panels: list[tuple[Sequence[str], list[Any]]] = field(default_factory=list)
+    """Kinds of jobs, and the controls that show those of them that are unfinished."""
     shared: dict[str, Any] = field(default_factory=dict)
     """Controls of one tab that others fill in, by name."""
 
-    def on_load(self, does: Callable[..., Any], outputs: Sequence[Any], inputs: Sequence[Any] = ()) -> None:
-        """Have this done each time that somebody opens the page."""
-        self.loads.append((does, list(inputs), list(outputs)))
+    def on_load(self, does: Callable[[], Any], outputs: Sequence[Any]) -> None:
+        """Have this done each time that somebody opens the page, whose controls are as they were built then."""
+        self.loads.append((does, list(outputs)))
 
     def told(self, does: Callable[..., Any]) -> Callable[..., Any]:
         """The function, whose `UserError` is shown instead of raised."""
@@ -44,11 +47,24 @@ class Shell:
     def when(
         self, event: Any, does: Callable[..., Any], inputs: Iterable[Any] = (), outputs: Iterable[Any] = (), **how: Any
     ) -> Any:
-        """Have an event do something; problems are shown."""
-        return event(self.told(does), list(inputs), list(outputs), api_visibility=PRIVATE, **how)
+        """Have an event, or any of several, do something; problems are shown."""
+        events, outputs = event if isinstance(event, list) else [event], list(outputs)
+        return gr.on(events, self.told(does), list(inputs), outputs, api_visibility=PRIVATE,
+                     show_progress_on=_seen_at(outputs, **how), **how)  # fmt: skip
 
 
 def connect(shell: Shell, page: Any) -> None:
     """Have the page do on opening what its parts asked for."""
-    for does, inputs, outputs in shell.loads:
-        page.load(shell.told(does), inputs, outputs, show_progress="hidden", api_visibility=PRIVATE)
+    for does, outputs in shell.loads:
+        shell.when(page.load, does, [], outputs, **HIDDEN)
+
+
+def _seen_at(outputs: Sequence[Any], show_progress: str = "full", **how: Any) -> list[Any]:
+    """Where it is seen that an event is on its way: at the first of its outputs that is drawn.
+
+    With each step of each event the browser goes through everything at which any event is seen, and for each of these
+    through the whole page: were it all outputs, the page would need three times as long to open.
+    """
+    if show_progress == "hidden":
+        return []
+    return [o for o in outputs if not isinstance(o, gr.State | gr.Timer | gr.Tabs)][:1]

@@ -13,6 +13,7 @@ from acestep_core.errors import UserError
 UNFINISHED = ("queued", "running")
 Job = Mapping[str, Any]
 _FRESH_S = 2.0
+_MOST = 500  # jobs in one answer
 
 
 class Work:
@@ -67,10 +68,10 @@ class Work:
             if self.job(job)["state"] in UNFINISHED:
                 self.client.cancel(job)
 
-    def unfinished(self, kinds: Iterable[str]) -> list[str]:
-        """Jobs of these kinds that wait or run, oldest first."""
-        found = [j for kind in kinds for state in UNFINISHED for j in self.jobs(kind=kind, state=state)]
-        return [str(j["id"]) for j in sorted(found, key=lambda j: j["created_at"])]
+    def unfinished(self) -> list[Job]:
+        """Jobs that wait or run, oldest first."""
+        found = [j for state in UNFINISHED for j in self.jobs(state=state, limit=_MOST)]
+        return sorted(found, key=lambda j: j["created_at"])
 
     def file(self, job: str, name: str, named: str = "") -> Path:
         """A result on this machine, fetched once; `named` is what it is called here, which is its name otherwise."""

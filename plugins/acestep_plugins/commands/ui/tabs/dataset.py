@@ -8,7 +8,7 @@ import gradio as gr
 
 from acestep_core.console import clock
 from acestep_plugins.commands.ui.panel import Panel, job_panel, started
-from acestep_plugins.commands.ui.shell import Shell
+from acestep_plugins.commands.ui.shell import HIDDEN, Shell
 from acestep_plugins.commands.ui.tabs import dataset_review, dataset_song
 from acestep_plugins.commands.ui.tabs.dataset_row import COLUMNS, row_of
 from acestep_plugins.commands.ui.tabs.kind_box import KindBox, kind_box
@@ -65,7 +65,7 @@ def build(shell: Shell) -> Dataset:
 
     outputs = [songs, table, told]
     shell.when(scan.click, begin, [source, txt, deep], panel.outputs)
-    shell.when(panel.ended.change, scanned, [panel.ended], outputs, show_progress="hidden")
+    shell.when(panel.ended.change, scanned, [panel.ended], outputs, **HIDDEN)
     shell.on_load(newest, [*outputs, source])
     for kind in _ASKED:  # what they have found is seen at once
         shell.when(dataset.boxes[kind].panel.ended.change, begin, [source, txt, gr.State(False)], panel.outputs)

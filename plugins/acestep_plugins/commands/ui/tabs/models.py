@@ -11,7 +11,7 @@ from acestep_plugins.commands.ui.fields import fields_of
 from acestep_plugins.commands.ui.form import Form
 from acestep_plugins.commands.ui.panel import Panel, job_panel, started
 from acestep_plugins.commands.ui.plugin_forms import plugin_options
-from acestep_plugins.commands.ui.shell import Shell
+from acestep_plugins.commands.ui.shell import HIDDEN, Shell
 from acestep_plugins.commands.ui.telling import facts_table, flat, gigabytes, grid
 from acestep_plugins.commands.ui.words import Words
 
@@ -50,7 +50,7 @@ def build(shell: Shell) -> Models:
     shell.when(unload.click, lambda: started([shell.work.start("unload", {})], words), [], panel.outputs)
     seen = partial(_seen, shell)
     outputs = [status, parts, *(form.controls[(n,)] for n in ("variant", "lm"))]
-    shell.when(panel.ended.change, seen, [], outputs, show_progress="hidden")
+    shell.when(panel.ended.change, seen, [], outputs, **HIDDEN)
     shell.on_load(seen, outputs)
     shell.on_load(lambda: form.shown(shell.work.client.models()["chosen"]), form.inputs)
     return models

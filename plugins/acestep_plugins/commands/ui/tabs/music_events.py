@@ -11,11 +11,10 @@ from acestep_plugins.commands.ui import modes
 from acestep_plugins.commands.ui.idle import idle_in_request, model_of, without
 from acestep_plugins.commands.ui.making import begin, next_batch, random_example, song_of
 from acestep_plugins.commands.ui.panel import started
-from acestep_plugins.commands.ui.shell import Shell
+from acestep_plugins.commands.ui.shell import HIDDEN, Shell
 from acestep_plugins.commands.ui.tabs.music import Music
 
 _WORDS = [(n,) for n in (*modes.WORDS, *modes.METAS)]
-HIDDEN: dict[str, Any] = {"show_progress": "hidden"}
 
 
 def connect(shell: Shell, music: Music) -> None:
@@ -75,9 +74,8 @@ def _idle(shell: Shell, music: Music) -> None:
     controls = music.form.controls.items()
     deciding = [music.mode.change, *(c.change for p, c in controls if p in _DECIDING or p[0] == "task")]
     outputs = [music.idle, *music.form.inputs]
-    for event in deciding:
-        shell.when(event, look, [music.idle, *music.inputs], outputs, trigger_mode="always_last", **HIDDEN)
-    shell.on_load(look, outputs, [music.idle, *music.inputs])
+    shell.when(deciding, look, [music.idle, *music.inputs], outputs, trigger_mode="always_last", **HIDDEN)
+    shell.on_load(lambda: look({}, music.mode.value, False, *music.form.untouched), outputs)
 
 
 _DECIDING = {(n,) for n in ("steps", "shift", "schedule", "timesteps", "guidance", "keep_level", "reference_mode")}

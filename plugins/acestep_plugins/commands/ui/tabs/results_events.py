@@ -8,7 +8,7 @@ import gradio as gr
 from acestep_core.errors import UserError
 from acestep_plugins.commands.ui import modes
 from acestep_plugins.commands.ui.clips import ALIGN, Made, clips_of, scores_text, sound, subtitles, timed
-from acestep_plugins.commands.ui.shell import Shell
+from acestep_plugins.commands.ui.shell import HIDDEN, Shell
 from acestep_plugins.commands.ui.tabs.music import Music
 from acestep_plugins.commands.ui.tabs.music_events import one_ahead
 from acestep_plugins.commands.ui.tabs.results import Results, Slot, lrc_button, shown, where
@@ -37,9 +37,9 @@ def connect(shell: Shell, results: Results, music: Music) -> None:
         return one_ahead(shell, last) if on and ids and last.get("ahead") == ids else [gr.skip()] * 5
 
     shell.when(music.panel.ended.change, done, [music.panel.ended, results.jobs, music.last],
-               [shell.tabs, *results.outputs], show_progress="hidden")  # fmt: skip
+               [shell.tabs, *results.outputs], **HIDDEN)  # fmt: skip
     shell.when(results.jobs.change, reached, [music.ahead, results.jobs, music.last],
-               [music.last, *music.panel.outputs], show_progress="hidden")  # fmt: skip
+               [music.last, *music.panel.outputs], **HIDDEN)  # fmt: skip
 
 
 def _made(shell: Shell, ids: list[str], place: int) -> Made:

@@ -9,11 +9,13 @@ from acestep_core.idle import idle_options
 from acestep_core.options import options_of, parse_options
 from acestep_core.train_settings import TrainSettings, contradictions
 from acestep_plugins.commands.ui.form import Form
-from acestep_plugins.commands.ui.shell import Shell
+from acestep_plugins.commands.ui.shell import HIDDEN, Shell
 from acestep_plugins.commands.ui.telling import facts_table, flat
 from acestep_plugins.commands.ui.words import Words
 
 _DECIDING = ("optimizer", "schedule", "loss_weight", "ema", "cycles", "snr_gamma", "d0", "export", "patience")
+_FREE = ("samples", "out", "author", "license", "trigger", "seed")
+"""They take no memory."""
 
 
 def presets(shell: Shell, form: Form) -> Callable[[Any], None]:
@@ -51,12 +53,9 @@ def _idle(shell: Shell, form: Form) -> None:
         return [why, *form.idle(why, known)]
 
     outputs = [before, *form.inputs]
-    for name in _DECIDING:
-        control = form.controls.get((name,))
-        if control is not None:
-            shell.when(control.change, look, [before, *form.inputs], outputs, trigger_mode="always_last",
-                       show_progress="hidden")  # fmt: skip
-    shell.on_load(look, outputs, [before, *form.inputs])
+    deciding = [c.change for path, c in form.controls.items() if path in {(n,) for n in _DECIDING}]
+    shell.when(deciding, look, [before, *form.inputs], outputs, trigger_mode="always_last", **HIDDEN)
+    shell.on_load(lambda: look({}, *form.untouched), outputs)
 
 
 def idle_in_training(request: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
@@ -83,11 +82,9 @@ def estimate(shell: Shell, form: Form) -> None:
         return asked(*values) if on and form.request(values).get("encoded") else gr.skip()
 
     shell.when(ask.click, asked, form.inputs, [shown])
-    for path, control in form.controls.items():
-        if path[0] not in ("samples", "out", "author", "license", "trigger", "seed"):
-            event = control.blur if isinstance(control, gr.Textbox | gr.Number) else control.change
-            shell.when(event, again, [live, *form.inputs], [shown], trigger_mode="always_last",
-                       show_progress="minimal")  # fmt: skip
+    deciding = [c.blur if isinstance(c, gr.Textbox | gr.Number) else c.change
+                for path, c in form.controls.items() if path[0] not in _FREE]  # fmt: skip
+    shell.when(deciding, again, [live, *form.inputs], [shown], trigger_mode="always_last", show_progress="minimal")
 
 
 def estimated(found: Mapping[str, Any], words: Words) -> str:
