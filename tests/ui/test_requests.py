@@ -13,6 +13,7 @@ import gradio as gr
 
 from acestep_core import UserError
 from acestep_core.commands.train import command as train
+from acestep_plugins.commands.ui import work as asking
 from acestep_plugins.commands.ui.command_line import train_command
 from acestep_plugins.commands.ui.curves import losses_of
 from acestep_plugins.commands.ui.fields import fields_of
@@ -80,6 +81,19 @@ def test_what_is_switched_off_is_not_asked_for():
     idle = idle_in_request(asked, model)
     assert {("guidance",), ("duration_s",), ("task", "repaint_strength")} <= set(idle)
     assert without(asked, idle) == {"caption": "bells", "task": {"name": "repaint", "source": "a.wav"}}
+
+
+def test_the_model_that_requests_mean_is_the_one_that_is_loaded_or_else_what_its_name_stands_for():
+    facts = {"acestep-nano-base": {"variant": "base"}, "acestep-nano-turbo": {"variant": "turbo"}}
+    parts = [{"name": n, "kind": "model", "about": about} for n, about in facts.items()]
+
+    def meant(model: str, variant: str | None = None, loaded: str | None = None) -> str:
+        told = {"parts": parts, "chosen": {"model": model, "variant": variant}, "loaded": {"model": {"name": loaded}}}
+        return asking.model_of(told)["variant"]
+
+    assert [meant("nano"), meant("nano-turbo"), meant("nano-base")] == ["turbo", "turbo", "base"]
+    assert meant("/models", "turbo") == "turbo" and meant("nano", "base") == "base"
+    assert meant("nano-base", loaded="acestep-nano-turbo") == "turbo"
 
 
 def test_settings_of_a_training_are_looked_at_too():

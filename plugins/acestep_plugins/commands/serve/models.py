@@ -45,8 +45,8 @@ class Models:
         return self.start() | (self.store.known(CHOICE) or {})
 
     def parts(self) -> list[dict[str, Any]]:
-        """Every part in the folder of the models; none where there is no such folder."""
-        folder = folder_of(self.checkpoints)
+        """Every part in the folder of the models that requests mean; none where there is no such folder."""
+        folder = folder_of(self.choice()["model"])
         return [self._part(p) for p in installed(folder)] if folder.is_dir() else []
 
     def loaded(self) -> dict[str, Any] | None:

@@ -62,7 +62,8 @@ def _text(field: Field, words: Words, told: dict[str, Any]) -> Any:
 
 
 def _offered(field: Field, words: Words, told: dict[str, Any]) -> Any:
-    return gr.Dropdown(choices=[(words("automatic"), "")], allow_custom_value=True, **told)
+    known = [(str(v), v) for v in field.choices]
+    return gr.Dropdown(choices=[(words("automatic"), ""), *known], allow_custom_value=True, **told)
 
 
 _MADE = {"offered": _offered, "boolean": _boolean, "choice": _choice, "several": _several, "number": _numeric,

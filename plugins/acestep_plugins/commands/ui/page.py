@@ -30,7 +30,7 @@ def build(work: Work, language: Words) -> gr.Blocks:
         _head(language)
         with gr.Tabs(selected="music") as shell.tabs:
             with gr.Tab(language("tab_models"), id="models", elem_id="tab-models"):
-                models.build(shell)
+                chosen = models.build(shell)
                 heard.build(shell)
             with gr.Tab(language("tab_music"), id="music", elem_id="tab-music"):
                 made = music.build(shell)
@@ -42,7 +42,7 @@ def build(work: Work, language: Words) -> gr.Blocks:
                 train.build(shell)
             with gr.Tab(language("tab_plugins"), id="plugins", elem_id="tab-plugins"):
                 plugins.build(shell)
-        music_events.connect(shell, made)
+        music_events.connect(shell, made, chosen.panel.ended.change)
         results_events.connect(shell, shown, made)
         take_up(shell)
         connect(shell, page)

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from acestep_core.bundled import NAMES
 from acestep_core.errors import UserError
 
 UNFINISHED = ("queued", "running")
@@ -95,13 +96,22 @@ class Work:
         """What the server tells of models, a moment ago or now; None where it cannot."""
         with self._lock:
             told, at = self._told
-            if time.monotonic() - at > _FRESH_S:
-                try:
-                    told = self.client.models()
-                except UserError:
-                    told = None
+        if time.monotonic() - at <= _FRESH_S:
+            return told
+        try:
+            return self.models_now()
+        except UserError:
+            return None
+
+    def models_now(self) -> Mapping[str, Any]:
+        """As `models`, asked for now. Raises `UserError` where the server does not tell."""
+        told: Mapping[str, Any] | None = None
+        try:
+            told = self.client.models()
+            return told
+        finally:
+            with self._lock:
                 self._told = told, time.monotonic()
-        return told
 
     def model(self) -> Mapping[str, Any] | None:
         """Facts of the model that requests mean which name none; None while there is none."""
@@ -147,7 +157,7 @@ def model_of(told: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Of all that is said of models, the facts of the one that requests mean."""
     models = {p["name"]: p["about"] for p in told["parts"] if p["kind"] == "model" and p["about"]}
     loaded = ((told.get("loaded") or {}).get("model") or {}).get("name")
-    variant = told["chosen"].get("variant")
+    variant = told["chosen"].get("variant") or NAMES.get(told["chosen"]["model"])
     named = [n for n, about in models.items() if variant in (n, about["variant"])]
     name = next((n for n in (loaded, *named, *models) if n in models), None)
     return None if name is None else {**models[name], "name": name}

@@ -79,7 +79,9 @@ def must_exist(path: Path) -> None:
 class ModelChoice:
     """Which model, and what runs it; what the server has loaded unless given."""
 
-    model: Path | None = option(None, "folder with the checkpoints, nano or nano-base; the server's unless given")
+    model: Path | None = option(
+        None, "folder with the checkpoints, or nano or nano-base, which come along; the server's unless given"
+    )
     variant: str | None = option(None, "which model, when the folder holds several")
     backend: str | None = option(None, "backend plugin that runs the model", plugin="backends")
     lm: str | None = option(None, "which language model; the largest that fits unless given")

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from acestep_core.bundled import NAMES
 from acestep_plugins.commands.ui.fields import fields_of
 from acestep_plugins.commands.ui.form import Form
 from acestep_plugins.commands.ui.panel import Panel, job_panel, started
@@ -52,7 +53,7 @@ def build(shell: Shell) -> Models:
     outputs = [status, parts, *(form.controls[(n,)] for n in ("variant", "lm"))]
     shell.when(panel.ended.change, seen, [], outputs, **HIDDEN)
     shell.on_load(seen, outputs)
-    shell.on_load(lambda: form.shown(shell.work.client.models()["chosen"]), form.inputs)
+    shell.on_load(lambda: form.shown(shell.work.models_now()["chosen"]), form.inputs)
     return models
 
 
@@ -60,6 +61,7 @@ def _form(shell: Shell) -> Form:
     words = shell.words
     form = Form(words, "models-")
     fields = fields_of(shell.work.kinds["load"], "load")
+    fields["model"] = replace(fields["model"], offered=True, choices=tuple(NAMES))
     for name in ("variant", "lm"):  # any name that the server has; those known to the page are offered
         fields[name] = replace(fields[name], offered=True)
     form.add(fields, _CHOICE)
@@ -70,7 +72,7 @@ def _form(shell: Shell) -> Form:
 
 def _seen(shell: Shell) -> list[Any]:
     """What is loaded, what there is, and the names that may be chosen."""
-    words, told = shell.words, shell.work.client.models()
+    words, told = shell.words, shell.work.models_now()
     chosen = flat({n: told["chosen"].get(n) for n in ("model", "variant", "lm")}, words)
     rows, parts = [*chosen, *_loaded(told.get("loaded") or {}, words)], told["parts"]
     shown = grid([words(f"part_{n}") for n in ("name", "kind", "size", "problems")],

@@ -17,6 +17,8 @@ from acestep_plugins.commands.ui.shell import HIDDEN, Shell
 
 _ELSEWHERE = ("own_adapters", *modes.CHOICE)
 _TASK = "task"
+START = "custom"
+"""The mode that the page opens in."""
 
 
 @dataclass
@@ -58,7 +60,7 @@ def build(shell: Shell) -> Music:
     """Draws the tab."""
     words, schema = shell.words, shell.work.kinds[KIND]
     form, fields, tasks = Form(words, "music-"), fields_of(schema, KIND, _ELSEWHERE), tasks_of(schema)
-    mode = gr.Radio([(words(f"mode_{m}"), m) for m in modes.MODES], value="custom", label=words("mode"),
+    mode = gr.Radio([(words(f"mode_{m}"), m) for m in modes.MODES], value=START, label=words("mode"),
                     elem_id="music-mode", info=words("mode_help"))  # fmt: skip
     with gr.Column(visible=False) as query_box:
         query = gr.Textbox("", label=words("query"), info=words("query_help"), lines=2, elem_id="music-query")

@@ -12,23 +12,24 @@ from acestep_plugins.commands.ui.idle import idle_in_request, model_of, without
 from acestep_plugins.commands.ui.making import begin, next_batch, random_example, song_of
 from acestep_plugins.commands.ui.panel import started
 from acestep_plugins.commands.ui.shell import HIDDEN, Shell
-from acestep_plugins.commands.ui.tabs.music import Music
+from acestep_plugins.commands.ui.tabs.music import START, Music
 
 _WORDS = [(n,) for n in (*modes.WORDS, *modes.METAS)]
 
 
-def connect(shell: Shell, music: Music) -> None:
-    """All of them."""
-    _modes(shell, music)
-    _idle(shell, music)
+def connect(shell: Shell, music: Music, loaded: Any) -> None:
+    """All of them; `loaded` is the event after which the model may be another one."""
+    _modes(shell, music, loaded)
+    _idle(shell, music, loaded)
     _writing(shell, music)
     _making(shell, music)
 
 
-def _modes(shell: Shell, music: Music) -> None:
+def _modes(shell: Shell, music: Music, loaded: Any) -> None:
     shown = [music.query_box, music.words_box, music.source_box, *music.form.inputs]
     shell.when(music.mode.change, lambda mode: in_mode(music, mode), [music.mode], shown, **HIDDEN)
     shell.on_load(lambda: _possible(shell), [music.mode])
+    shell.when(loaded, lambda mode: _possible(shell, mode), [music.mode], [music.mode], **HIDDEN)
     ends = [music.form.controls["task", n] for n in ("start", "end")]
     shell.when(music.wave.submit, _drawn, [], ends, **HIDDEN)
     lyrics = music.form.controls[("lyrics",)]
@@ -44,8 +45,8 @@ def in_mode(music: Music, mode: str) -> list[Any]:
     return [*(gr.update(visible=v) for v in boxes), *controls]
 
 
-def _possible(shell: Shell) -> Any:
-    """The modes that the model knows, and which it does not."""
+def _possible(shell: Shell, now: str = START) -> Any:
+    """The modes that the model knows, and which it does not; where it does not know the one of now, the usual one."""
     facts = shell.work.model()
     if facts is None:
         return gr.update(info=shell.words("no_model"))
@@ -53,14 +54,15 @@ def _possible(shell: Shell) -> Any:
     known = [(shell.words(f"mode_{m}"), m) for m, task in modes.MODES.items() if task in can]
     missing = [shell.words(f"mode_{m}") for m, task in modes.MODES.items() if task not in can]
     told = shell.words("modes_missing", variant=facts["variant"], modes=", ".join(missing)) if missing else ""
-    return gr.update(choices=known, info=told or shell.words("mode_help"))
+    chosen = {} if now in (m for _, m in known) else {"value": START}
+    return gr.update(choices=known, info=told or shell.words("mode_help"), **chosen)
 
 
 def _drawn(event: gr.EventData) -> list[float]:
     return [float(end) for end in event.chosen]
 
 
-def _idle(shell: Shell, music: Music) -> None:
+def _idle(shell: Shell, music: Music, loaded: Any) -> None:
     """Whenever a choice is made, controls that it takes the effect from are switched off, and say why."""
 
     def look(before: dict[Any, str], mode: str, instrumental: bool, *values: Any) -> list[Any]:
@@ -72,10 +74,10 @@ def _idle(shell: Shell, music: Music) -> None:
         return [why, *music.form.idle(why, before)]
 
     controls = music.form.controls.items()
-    deciding = [music.mode.change, *(c.change for p, c in controls if p in _DECIDING or p[0] == "task")]
+    deciding = [loaded, music.mode.change, *(c.change for p, c in controls if p in _DECIDING or p[0] == "task")]
     outputs = [music.idle, *music.form.inputs]
     shell.when(deciding, look, [music.idle, *music.inputs], outputs, trigger_mode="always_last", **HIDDEN)
-    shell.on_load(lambda: look({}, music.mode.value, False, *music.form.untouched), outputs)
+    shell.on_load(lambda: look({}, START, False, *music.form.untouched), outputs)
 
 
 _DECIDING = {(n,) for n in ("steps", "shift", "schedule", "timesteps", "guidance", "keep_level", "reference_mode")}
