@@ -1,5 +1,7 @@
 """How a person goes about the page."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,15 +9,21 @@ from typing import Any
 TABS = ("models", "music", "results", "dataset", "train", "plugins")
 WAIT_MS = 150_000  # machines that do much else at once are slow
 DESK = {"width": 1280, "height": 900}
+_LOOK_MS = 50
+_NEVER_ENDS = "/heartbeat/"
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page that runs, and the folder it works in."""
+    """A page that runs, the folder it works in, and what its server keeps."""
 
     url: str
     folder: Path
-    client: Any
+    store: Any
+
+    def state(self, kind: str) -> str:
+        """How the newest job of a kind stands."""
+        return str(self.store.jobs(kind=kind, limit=1)[0]["state"])
 
 
 class Visit:
@@ -27,15 +35,47 @@ class Visit:
         self.tab.set_default_timeout(WAIT_MS)
         self.asked: list[str] = []
         self.errors: list[str] = []
-        self.tab.on("request", lambda r: self.asked.append(r.url))
+        self._unanswered: set[Any] = set()
+        self.tab.on("request", self._asks)
+        for answered in ("requestfinished", "requestfailed"):
+            self.tab.on(answered, lambda r: self._unanswered.discard(r))
         self.tab.on("pageerror", lambda e: self.errors.append(str(e)))
         self.tab.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
         self.url = url
         self.open()
 
     def open(self) -> None:
-        self.tab.goto(self.url)
+        """The page, anew.
+
+        The one before is left first: a page that finds its connection cut loads itself again, and would do so in the
+        middle of this (net::ERR_ABORTED).
+        """
+        self.settle()
+        self.tab.goto("about:blank")
+        self.tab.goto(self.url, wait_until="commit")
+        self.arrive()
+
+    def arrive(self) -> None:
+        """Wait until the page is there and has been told everything that it asks for on opening."""
         self.tab.wait_for_selector("#music-generate")
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until nothing is asked that is not answered."""
+        quiet = [0]
+
+        def still() -> bool:
+            quiet[0] = 0 if self._unanswered else quiet[0] + 1
+            return quiet[0] > 2
+
+        self.until(still)
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until something holds that is seen in no single place."""
+        end = time.monotonic() + WAIT_MS / 1000
+        while not holds():
+            assert time.monotonic() < end
+            self.tab.wait_for_timeout(_LOOK_MS)
 
     def go(self, tab: str, title: str = "") -> None:
         """To a tab; on a narrow screen some are in a menu, where they have their title alone."""
@@ -55,16 +95,27 @@ class Visit:
     def tick(self, name: str, on: bool = True) -> None:
         self.tab.locator(f"#{name} input[type=checkbox]").first.set_checked(on)
 
+    def choose(self, name: str, choice: str) -> None:
+        """One of several that stand beside each other."""
+        self.tab.locator(f"#{name} label").filter(has_text=choice).first.click()
+
     def pick(self, name: str, choice: str) -> None:
         """Choose in a drop-down."""
         self.tab.locator(f"#{name} input").first.click()
-        self.tab.locator(f"#{name} [role=option], [role=listbox] [role=option]").filter(has_text=choice).first.click()
+        self.tab.get_by_role("option", name=choice, exact=True).first.click()
 
     def unfold(self, title: str) -> None:
         self.tab.get_by_role("button", name=title, exact=False).first.click()
 
     def press(self, name: str) -> None:
         self.tab.locator(f"#{name}").click()
+
+    def saved(self, name: str) -> Path:
+        """The file that a button saves, under the name that is proposed for it."""
+        with self.tab.expect_download() as coming:
+            self.press(name)
+        found = Path(coming.value.path())
+        return found.rename(found.with_name(coming.value.suggested_filename))
 
     def shows(self, name: str, text: str) -> None:
         """Wait until it does."""
@@ -77,4 +128,11 @@ class Visit:
         return str(self.tab.locator(f"#{name} textarea, #{name} input").first.input_value())
 
     def close(self) -> None:
+        """Without errors on the way."""
         self.context.close()
+        assert self.errors == []
+
+    def _asks(self, request: Any) -> None:
+        self.asked.append(request.url)
+        if _NEVER_ENDS not in request.url:
+            self._unanswered.add(request)

@@ -1,48 +1,63 @@
-"""A page with a server of its own on a tiny model and the example songs, and a browser to open it in."""
+"""The page as somebody has it who says `acestep-core ui` in a folder of songs, and a browser to open it in."""
 
 import os
+import re
 import shutil
-import threading
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
 from browsing import Page
+from patient import PATIENT, write_long_songs
+from third_party import write_wheel
 
 TREE = Path(__file__).parents[2]
 CHROMIUM = next((p for p in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(p).exists()), None)
 SCREENSHOTS = "ACESTEP_SCREENSHOTS"
-READY_S = 60.0
+READY_S, END_S = 300.0, 20.0
 
 
 @pytest.fixture(scope="session")
-def page(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    """One for all tests, since it takes seconds to start."""
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """One for all tests, since it takes seconds to start. There is no folder of models: nano makes the music."""
     pytest.importorskip("gradio", reason="the extra 'ui' is not installed")
-    import uvicorn
+    from acestep_plugins.commands.serve.store import Store
 
-    from acestep_plugins.commands.serve.settings import ServeSettings
-    from acestep_plugins.commands.ui.serving import make_page
-    from acestep_plugins.commands.ui.starting import own_server
-    from acestep_plugins.commands.ui.work import Work
-
-    folder = tmp_path_factory.mktemp("page")
+    folder, state, other = (tmp_path_factory.mktemp(name) for name in ("page", "state", "packages"))
     shutil.copytree(TREE / "examples" / "songs", folder / "songs")
-    settings = ServeSettings(models=tiny, state=folder / "state", roots=(folder,))
-    with own_server(settings, {}) as client:
-        server = uvicorn.Server(uvicorn.Config(make_page(Work(client)), port=0, log_level="warning"))
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        until = time.monotonic() + READY_S
-        while not server.started:
-            assert time.monotonic() < until and thread.is_alive()
-            time.sleep(0.05)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield Page(f"http://127.0.0.1:{port}", folder, client)
-        server.should_exit = True
-        thread.join(READY_S)
+    write_long_songs(folder / "long")
+    command = [sys.executable, "-m", "acestep_core", "ui", "--port", "0", "--state", str(state)]
+    env = {**os.environ, "PYTHONPATH": str(write_wheel(PATIENT, other))}
+    with (state / "log.txt").open("w+") as log:
+        process = subprocess.Popen(command, cwd=folder, env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        try:
+            yield Page(_address(process, state / "log.txt"), folder, Store(state))
+        finally:
+            process.terminate()
+            try:
+                process.wait(END_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    """What the command says, once the page answers there."""
+    until = time.monotonic() + READY_S
+    while time.monotonic() < until and process.poll() is None:
+        found = re.search(r"The page is at (\S+)", log.read_text())
+        try:
+            if found and urlopen(f"{found[1]}/icon.svg", timeout=READY_S).status == 200:
+                return found[1]
+        except URLError:
+            pass  # said, but not yet there
+        time.sleep(0.1)
+    pytest.fail(f"acestep-core ui did not start:\n{log.read_text()}")
 
 
 @pytest.fixture(scope="session")

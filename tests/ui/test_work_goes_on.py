@@ -1,35 +1,97 @@
-"""Work lives in the server: it is cancelled there, and found again by whoever opens the page."""
+"""Work lives in the server: it is found again by whoever opens the page, and anybody who sees it can cancel it."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from browsing import Page, Visit
+from patient import SONGS
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+STEPS = 1000
 
 
-def begun(visit: Visit) -> None:
-    """A clip that takes longer than anybody waits."""
+@pytest.fixture(scope="module")
+def visit(chromium: Any, page: Page) -> Iterator[Visit]:
+    visit = Visit(chromium, page.url)
+    yield visit
+    visit.close()
+
+
+def test_a_reload_and_a_second_browser_find_all_work_and_each_kind_is_cancelled_in_the_middle(
+    visit: Visit, chromium: Any, page: Page
+):
+    _endless_clip(visit)
+    _long_labelling(visit)
+    _encoding_behind_it(visit)
+    visit.open()
+    visit.shows("music-progress", f"/{STEPS}")
+    visit.go("dataset")
+    _unfold_both(visit)
+    visit.shows("annotate-progress", f"/{SONGS}")
+    visit.shows("encode-progress", "Waiting, 1 before it")
+    other = Visit(chromium, page.url, "zh-CN")
+    other.shows("music-progress", f"/{STEPS}")
+    other.press("music-cancel")
+    other.shows("music-progress", "已停止")
+    visit.shows("encode-progress", f"/{SONGS}")
+    for kind in ("annotate", "encode"):
+        visit.press(f"{kind}-cancel")
+        visit.shows(f"{kind}-progress", "Stopped")
+    visit.go("music")
+    visit.shows("music-progress", "Stopped")
+    assert {kind: page.state(kind) for kind in ("generate", "annotate", "encode")} == {
+        "generate": "cancelled", "annotate": "cancelled", "encode": "cancelled"}  # fmt: skip
+    other.close()
+
+
+def test_a_training_is_cancelled_in_the_middle_and_goes_on(visit: Visit, page: Page):
+    visit.go("dataset")
+    visit.fill("encode-encode-out", "for-long")
+    visit.fill("dataset-source", "songs")
+    visit.press("encode-start")
+    visit.shows("dataset-encoded", "for-long")
+    visit.go("train")
+    visit.tick("train-estimate-live", False)
+    visit.fill("train-train-encoded", "for-long")
+    visit.fill("train-train-out", "long-run")
+    visit.fill("train-train-steps", "100000")
+    visit.unfold("Samples while training")
+    visit.fill("train-samples-count", "0")
+    visit.press("train-start")
+    visit.tab.locator("#train-curve svg polyline").first.wait_for()
+    visit.press("train-cancel")
+    visit.shows("train-progress", "Stopped")
+    assert page.state("train") == "cancelled"
+    visit.shows("run-told", "/ 100000, unfinished")
+    assert list((page.folder / "long-run").glob("checkpoint*"))
+
+
+def _endless_clip(visit: Visit) -> None:
     visit.fill("music-generate-caption", "endless bells")
     visit.fill("music-generate-duration_s", "240")
     visit.unfold("Steps and guidance")
-    visit.fill("music-generate-steps", "1000")
+    visit.fill("music-generate-steps", str(STEPS))
     visit.press("music-generate")
-    visit.shows("music-progress", "steps")
+    visit.shows("music-progress", f"/{STEPS}")
 
 
-def test_a_reload_and_a_second_browser_find_the_work_which_either_can_cancel(chromium: Any, page: Page):
-    visit = Visit(chromium, page.url)
-    begun(visit)
-    visit.open()
-    visit.shows("music-progress", "steps")
-    other = Visit(chromium, page.url, "zh-CN")
-    other.shows("music-progress", "/1000")
-    other.press("music-cancel")
-    visit.shows("music-progress", "Stopped")
-    other.shows("music-progress", "已停止")
-    newest = page.client.jobs(kind="generate", limit=1)[0]
-    assert newest.state == "cancelled"
-    assert visit.errors == [] and other.errors == []
-    visit.close()
-    other.close()
+def _long_labelling(visit: Visit) -> None:
+    visit.go("dataset")
+    visit.fill("dataset-source", "long")
+    _unfold_both(visit)
+    visit.choose("annotate-annotate-annotators", "patient")
+    visit.fill("annotate-patient-seconds", "3")
+    visit.press("annotate-start")
+    visit.shows("annotate-progress", f"/{SONGS}")
+
+
+def _encoding_behind_it(visit: Visit) -> None:
+    visit.fill("encode-encode-out", "long-encoded")
+    visit.press("encode-start")
+    visit.shows("encode-progress", "Waiting, 1 before it")
+
+
+def _unfold_both(visit: Visit) -> None:
+    visit.unfold("Find captions, tempo, key")
+    visit.unfold("Encode into training data")

@@ -29,9 +29,9 @@ def build(work: Work, language: Words) -> gr.Blocks:
     with gr.Blocks(title=language("title", name=TITLE), analytics_enabled=False, fill_width=True) as page:
         _head(language)
         with gr.Tabs(selected="music") as shell.tabs:
-            with gr.Tab(language("tab_models"), id="models", elem_id="tab-models"):
-                chosen = models.build(shell)
-                heard.build(shell)
+            with gr.Tab(language("tab_models"), id="models", elem_id="tab-models") as tab:
+                chosen = models.build(shell, tab.select)
+                heard.build(shell, tab.select)
             with gr.Tab(language("tab_music"), id="music", elem_id="tab-music"):
                 made = music.build(shell)
             with gr.Tab(language("tab_results"), id="results", elem_id="tab-results"):

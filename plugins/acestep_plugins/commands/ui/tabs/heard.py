@@ -6,13 +6,13 @@ from typing import Any
 
 import gradio as gr
 
-from acestep_plugins.commands.ui.shell import Shell
+from acestep_plugins.commands.ui.shell import HIDDEN, Shell
 
 MOST = 6
 
 
-def build(shell: Shell) -> None:
-    """Draws the part of the tab of models; what is heard lives in the server."""
+def build(shell: Shell, opened: Any) -> None:
+    """Draws the part of the tab of models. What is heard lives in the server, which is asked when the tab is opened."""
     words = shell.words
     gr.Markdown(f"### {words('adapters')}")
     none = gr.Markdown(words("no_adapters"))
@@ -43,6 +43,7 @@ def build(shell: Shell) -> None:
 
     shell.when(add.click, added, [path, scale], [*outputs, path])
     shell.on_load(lambda: shown(shell.work.adapters()), outputs)
+    shell.when(opened, lambda: shown(shell.work.adapters()), [], outputs, **HIDDEN)
     for n, (_, _, strength, on, gone) in enumerate(rows):
         shell.when(strength.release, lambda v, now, n=n: change(n, now, scale=v), [strength, known], outputs)
         shell.when(on.input, lambda v, now, n=n: change(n, now, on=v), [on, known], outputs)

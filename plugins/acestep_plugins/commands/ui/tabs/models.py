@@ -29,8 +29,8 @@ class Models:
     parts: Any
 
 
-def build(shell: Shell) -> Models:
-    """Draws the tab."""
+def build(shell: Shell, opened: Any) -> Models:
+    """Draws the tab; `opened` is the event after which it is seen, when the model may have been loaded elsewhere."""
     words = shell.words
     status = gr.HTML(elem_id="models-status")
     form = _form(shell)
@@ -51,7 +51,7 @@ def build(shell: Shell) -> Models:
     shell.when(unload.click, lambda: started([shell.work.start("unload", {})], words), [], panel.outputs)
     seen = partial(_seen, shell)
     outputs = [status, parts, *(form.controls[(n,)] for n in ("variant", "lm"))]
-    shell.when(panel.ended.change, seen, [], outputs, **HIDDEN)
+    shell.when([panel.ended.change, opened], seen, [], outputs, **HIDDEN)
     shell.on_load(seen, outputs)
     shell.on_load(lambda: form.shown(shell.work.models_now()["chosen"]), form.inputs)
     return models
