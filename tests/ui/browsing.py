@@ -10,6 +10,7 @@ TABS = ("models", "music", "results", "dataset", "train", "plugins")
 WAIT_MS = 150_000  # machines that do much else at once are slow
 DESK = {"width": 1280, "height": 900}
 _LOOK_MS = 50
+_TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
 _NEVER_ENDS = "/heartbeat/"
 
 
@@ -48,10 +49,12 @@ class Visit:
         """The page, anew.
 
         The one before is left first: a page that finds its connection cut loads itself again, and would do so in the
-        middle of this (net::ERR_ABORTED).
+        middle of this (net::ERR_ABORTED). What it misses then is no error, for it asks all the time while work goes on.
         """
         self.settle()
+        met = len(self.errors)
         self.tab.goto("about:blank")
+        del self.errors[met:]
         self.tab.goto(self.url, wait_until="commit")
         self.arrive()
 
@@ -88,12 +91,12 @@ class Visit:
 
     def fill(self, name: str, text: str) -> None:
         """Type into a text box or a number box, and leave it."""
-        field = self.tab.locator(f"#{name} textarea, #{name} input").first
+        field = self._drawn(f"#{name} textarea, #{name} input")
         field.fill(text)
         field.blur()
 
     def tick(self, name: str, on: bool = True) -> None:
-        self.tab.locator(f"#{name} input[type=checkbox]").first.set_checked(on)
+        self._drawn(f"#{name} input[type=checkbox]").set_checked(on)
 
     def choose(self, name: str, choice: str) -> None:
         """One of several that stand beside each other."""
@@ -101,8 +104,15 @@ class Visit:
 
     def pick(self, name: str, choice: str) -> None:
         """Choose in a drop-down."""
-        self.tab.locator(f"#{name} input").first.click()
+        self._drawn(f"#{name} input").click()
         self.tab.get_by_role("option", name=choice, exact=True).first.click()
+
+    def _drawn(self, selector: str) -> Any:
+        """A control that has its value already: it is given that in the frame after it is first seen."""
+        found = self.tab.locator(selector).first
+        found.wait_for()
+        self.tab.evaluate(_TWO_FRAMES)
+        return found
 
     def unfold(self, title: str) -> None:
         self.tab.get_by_role("button", name=title, exact=False).first.click()
@@ -129,8 +139,9 @@ class Visit:
 
     def close(self) -> None:
         """Without errors on the way."""
+        met = list(self.errors)
         self.context.close()
-        assert self.errors == []
+        assert met == []
 
     def _asks(self, request: Any) -> None:
         self.asked.append(request.url)

@@ -131,6 +131,7 @@ def _drawn(visit: Visit) -> None:
     visit.until(lambda: visit.value("music-task-end") != "-1")
     assert float(visit.value("music-task-start")) == pytest.approx(1.0, abs=0.1)
     assert float(visit.value("music-task-end")) == pytest.approx(3.0, abs=0.1)
+    visit.settle()
 
 
 def test_a_base_model_is_loaded_for_what_turbo_cannot(visit: Visit, page: Page, screenshot: Callable):

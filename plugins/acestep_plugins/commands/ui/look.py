@@ -24,6 +24,7 @@ footer {display: none !important;}
 .fields > .form {grid-column: 1 / -1; background: var(--block-background-fill) !important;}
 .fields > *, .fields > .form > * {min-width: 0 !important; width: 100% !important; margin: 0 !important;}
 .fields .long {grid-column: 1 / -1;}
+.block:has(> .html-container > .prose:empty) {display: none !important;}
 .no-effect {opacity: .6;}
 .progress {display: flex; flex-direction: column; gap: .3rem;}
 .progress .bar {height: 8px; border-radius: 4px; background: var(--border-color-primary); overflow: hidden;}

@@ -99,7 +99,7 @@ def _facts(shell: Shell, found: Mapping[str, Any]) -> str:
     rows.append((words.label("adapter"), found["adapter"] or "–"))
     if None not in found["grid"]:
         rows.append((words("loss_grid"), "{:.4f} → {:.4f}".format(*found["grid"])))
-    rows += [(words("finding"), f"{f['text']} {f['hint']}") for f in found["findings"]]
+    rows += [(words("finding"), "; ".join(filter(None, (f["text"], f["hint"])))) for f in found["findings"]]
     kept = [(c["step"], c["path"], words("best") if c["best"] else "") for c in found["checkpoints"]]
     checkpoints = grid([words("checkpoint"), words.label("path"), ""], kept)
     settings = facts_table(sorted(found["settings"].items()))
