@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 import soxr
 from acestep_nano.composing import compose
+from acestep_nano.harmony import third_of, tonic_of
 from acestep_nano.hearing import has_drums, style_of
 from acestep_nano.pieces import STYLES, Piece
 from acestep_nano.rendering import render
 
+from acestep_core.adapters import UsedAdapter
 from acestep_core.audio import RATE_HZ
 from acestep_core.events import Failed, Made
 from acestep_core.generation import generating
@@ -36,7 +38,6 @@ SECONDS = 12.0
 OCTAVES = (1, 2, 3, 1 / 2, 1 / 3)
 COLUMNS = ("tempo", "key", "drums", "style")
 TARGETS = (0.6, 0.7, 0.9, 0.8)
-FLATS = {"Db": "C#", "Eb": "D#", "Gb": "F#", "Ab": "G#", "Bb": "A#"}
 
 
 def main() -> None:
@@ -65,13 +66,13 @@ def scores(piece: Piece, wave: np.ndarray) -> list[bool]:
     """Whether tempo, key, drums and style of a wave [2, S] are those of the piece."""
     found = analyse_wave(soxr.resample(wave.T, RATE_HZ, HEARD_HZ).T)
     tempo = bool(found.bpm) and any(abs(found.bpm / (piece.bpm * o) - 1) <= 0.04 for o in OCTAVES)
-    return [tempo, _sharp(found.keyscale) == _sharp(piece.keyscale), has_drums(wave) == piece.drums,
+    return [tempo, _key(found.keyscale) == _key(piece.keyscale), has_drums(wave) == piece.drums,
             style_of(wave) == piece.style]  # fmt: skip
 
 
-def _sharp(key: str | None) -> str:
-    note, _, mode = (key or " ").partition(" ")
-    return f"{FLATS.get(note, note)} {mode}"
+def _key(keyscale: str | None) -> tuple[int, str] | None:
+    """However it is spelt."""
+    return (tonic_of(keyscale), third_of(keyscale)) if keyscale else None
 
 
 def request(piece: Piece, seed: int, **fields: Any) -> GenerateRequest:
@@ -81,9 +82,11 @@ def request(piece: Piece, seed: int, **fields: Any) -> GenerateRequest:
     )  # fmt: skip
 
 
-def made(model: Model, requests: Sequence[GenerateRequest]) -> list[np.ndarray]:
+def made(
+    model: Model, requests: Sequence[GenerateRequest], adapters: Sequence[UsedAdapter] = ()
+) -> list[np.ndarray]:  # fmt: skip
     waves: dict[int, np.ndarray] = {}
-    for event in generating(model, requests):
+    for event in generating(model, requests, adapters=adapters):
         if isinstance(event, Failed):
             raise event.error
         if isinstance(event, Made):

@@ -20,22 +20,20 @@ import numpy as np
 from acestep_nano.composing import compose
 from acestep_nano.features import FRAME_HZ, magnitudes
 from acestep_nano.folder import write_pieces
+from acestep_nano.harmony import third_of, tonic_of
 from acestep_nano.hearing import style_shares
 from acestep_nano.pieces import HELD_OUT, Piece
 from acestep_nano.rendering import render
+from nano import made
 
 from acestep_core import Dataset, EncodeSettings, TrainSettings, encode, train
 from acestep_core.adapters import UsedAdapter
-from acestep_core.events import Failed, Made
-from acestep_core.generation import generating
 from acestep_core.model import Model, load_backend
 from acestep_core.request import GenerateRequest
 from acestep_plugins.backends.note_bank.codec import NoteBank
 
 LEARNT, ASKED = range(700_000_000, 700_000_006), range(700_001_000, 700_001_016)
 TRIGGER = "zaubel"
-NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-SAME = {"Db": "C#", "Eb": "D#", "Gb": "F#", "Ab": "G#", "Bb": "A#"}
 LACKING = {"major": (5, 11), "minor": (2, 8)}  # semitones above the tonic that a pentatonic piece has not
 STATISTICS = ("bells", "lacking", "threes")
 
@@ -51,25 +49,28 @@ def main() -> None:
     model = load_backend("pt", model=given.model, variant=given.variant)
     pieces = [compose(seed, **HELD_OUT) for seed in ASKED]
     data = mean_of(pieces, [render(p) for p in pieces], model.codec)
-    base = mean_of(pieces, made(model, pieces), model.codec)
+    base = mean_of(pieces, in_style(model, pieces), model.codec)
     print(f"{'':<14}" + "".join(f"{name:>9}" for name in STATISTICS) + f"{'moved':>9}{'seconds':>9}")
     show("base", base, base, data)
     show("data", data, base, data)
     with tempfile.TemporaryDirectory() as place:
-        encoded = encoded_pieces(model, Path(place))
+        encoded = encoded_pieces(model, LEARNT, Path(place))
         for name in given.adapters:
             start = time.process_time()
             adapter = trained(model, encoded, Path(place) / name, name, given)
             seconds = time.process_time() - start
             for scale in (0.5, 1.0):
-                found = mean_of(pieces, made(model, pieces, (UsedAdapter(adapter, scale),)), model.codec)
+                found = mean_of(pieces, in_style(model, pieces, (UsedAdapter(adapter, scale),)), model.codec)
                 show(f"{name} at {scale:g}", found, base, data, seconds if scale == 1 else None)
 
 
-def encoded_pieces(model: Model, place: Path) -> Path:
-    write_pieces((compose(seed, **HELD_OUT) for seed in LEARNT), place / "songs")
+def encoded_pieces(model: Model, seeds: Sequence[int], place: Path, held_out: float = 0.0) -> Path:
+    """Of the style, with the trigger word for a caption; some share of them is held out."""
+    write_pieces((compose(seed, **HELD_OUT) for seed in seeds), place / "songs")
     dataset = Dataset.scan(place / "songs")
     dataset.metadata |= {"custom_tag": TRIGGER, "tag_position": "replace"}
+    if held_out:
+        dataset.hold_out(held_out, seed=0)
     encode(dataset, model, place / "encoded", settings=EncodeSettings())
     return place / "encoded"
 
@@ -80,18 +81,12 @@ def trained(model: Model, encoded: Path, out: Path, name: str, given: argparse.N
     return train(encoded, model, adapter=name, out=out, settings=settings).adapter
 
 
-def made(model: Model, pieces: Sequence[Piece], adapters: Sequence[UsedAdapter] = ()) -> list[np.ndarray]:
+def in_style(model: Model, pieces: Sequence[Piece], adapters: Sequence[UsedAdapter] = ()) -> list[np.ndarray]:
     requests = [
         GenerateRequest(caption=TRIGGER, bpm=p.bpm, keyscale=p.keyscale, duration_s=12.0, seed=seed)
         for seed, p in enumerate(pieces)
     ]
-    waves: dict[int, np.ndarray] = {}
-    for event in generating(model, requests, adapters=adapters):
-        if isinstance(event, Failed):
-            raise event.error
-        if isinstance(event, Made):
-            waves[event.item] = event.clip.wave
-    return [waves[i] for i in range(len(requests))]
+    return made(model, requests, adapters)
 
 
 def mean_of(pieces: Sequence[Piece], waves: Sequence[np.ndarray], codec: NoteBank) -> np.ndarray:
@@ -100,10 +95,9 @@ def mean_of(pieces: Sequence[Piece], waves: Sequence[np.ndarray], codec: NoteBan
 
 def statistics(piece: Piece, wave: np.ndarray, codec: NoteBank) -> list[float]:
     loud = codec.bank.amplitudes(codec.encode(wave, 0))[:, : codec.bank.tones].sum(axis=0)
-    note, mode = piece.keyscale.split()
-    tonic = NOTES.index(SAME.get(note, note))
+    tonic = tonic_of(piece.keyscale)
     classes = np.bincount((codec.bank.lowest_pitch + np.arange(len(loud))) % 12, loud, 12)
-    lacking = sum(classes[(tonic + up) % 12] for up in LACKING[mode]) / (classes.sum() + 1e-9)
+    lacking = sum(classes[(tonic + up) % 12] for up in LACKING[third_of(piece.keyscale)]) / (classes.sum() + 1e-9)
     return [style_shares(wave)["bells"], float(lacking), threes(wave, piece.bpm)]
 
 

@@ -16,14 +16,13 @@ from typing import Any
 
 import numpy as np
 from acestep_nano.composing import compose
-from acestep_nano.folder import write_pieces
 from acestep_nano.hearing import style_shares
 from acestep_nano.pieces import HELD_OUT, Piece
 from acestep_nano.rendering import render
 from nano import scores
-from nano_adapter import ASKED, TRIGGER, made
+from nano_adapter import ASKED, encoded_pieces, in_style
 
-from acestep_core import Dataset, EncodeSettings, TrainSettings, encode, train
+from acestep_core import TrainSettings, train
 from acestep_core.adapters import UsedAdapter
 from acestep_core.encoded import EncodedSet
 from acestep_core.model import Model, load_backend
@@ -47,7 +46,7 @@ def main() -> None:
     pieces = [compose(seed, **HELD_OUT) for seed in ASKED]
     names = given.samplers or [k.name for k in registry().known("samplers")]
     with tempfile.TemporaryDirectory() as place:
-        songs, alone = encoded(model, Path(place)), None
+        songs, alone = EncodedSet.open(encoded_pieces(model, LEARNT, Path(place), held_out=0.25)), None
         for name in names:
             runs = [learnt(songs, model, name, seed, Path(place), given) for seed in given.seeds]
             if alone is None:
@@ -56,20 +55,13 @@ def main() -> None:
                 print(f"{'':<20}" + "".join(f"{column:>8}" for column in columns))
                 of_pieces = adherence(pieces, [render(p) for p in pieces])
                 show("the pieces", [*[np.nan] * (len(columns) - len(of_pieces)), *of_pieces])
-                show("no adapter", losses(alone) + adherence(pieces, made(model, pieces)))
-            rows = [losses(validations(run)[-1]) + adherence(pieces, made(model, pieces, (UsedAdapter(run.adapter),)))
-                    for run in runs]  # fmt: skip
+                show("no adapter", losses(alone) + adherence(pieces, in_style(model, pieces)))
+            heard = [in_style(model, pieces, (UsedAdapter(run.adapter),)) for run in runs]
+            rows = [losses(validations(run)[-1]) + adherence(pieces, waves)
+                    for run, waves in zip(runs, heard, strict=True)]  # fmt: skip
             show(name, np.mean(rows, axis=0))
             if len(rows) > 1:
                 show("  spread", np.std(rows, axis=0))
-
-
-def encoded(model: Model, place: Path) -> EncodedSet:
-    write_pieces((compose(seed, **HELD_OUT) for seed in LEARNT), place / "songs")
-    dataset = Dataset.scan(place / "songs")
-    dataset.metadata |= {"custom_tag": TRIGGER, "tag_position": "replace"}
-    dataset.hold_out(0.25, seed=0)
-    return EncodedSet.open(encode(dataset, model, place / "encoded", settings=EncodeSettings(seed=0)).folder)
 
 
 def learnt(

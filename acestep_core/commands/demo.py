@@ -11,6 +11,7 @@ import click
 
 from acestep_core.adapters import UsedAdapter
 from acestep_core.audio import read_stereo
+from acestep_core.bundled import NANO
 from acestep_core.clip import Clip
 from acestep_core.commands import encode, generating, scan, train
 from acestep_core.console import clock, table
@@ -26,7 +27,6 @@ from acestep_core.request import GenerateRequest
 from acestep_core.samples.settings import SampleSettings
 from acestep_core.train_settings import TrainSettings
 
-MODEL = "nano"
 TRAINING = TrainSettings(steps=150, learning_rate=6e-3, batch_size=3)
 _ABOUT = """acestep-nano: a complete model of 3 million weights that comes with the package. It was taught by pieces
 that a program composed, so it plays notes and not songs: a model for teaching and tests, not a small ACE-Step."""
@@ -51,7 +51,7 @@ Qwen3-Embedding-0.6B/) into one folder MODELS, and your songs with their text fi
 
 @click.command("demo")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("demo-output"), show_default=True)
-@click.option("--model", type=click.Path(path_type=Path), default=Path(MODEL), show_default=True,
+@click.option("--model", type=click.Path(path_type=Path), default=Path(NANO), show_default=True,
               help="Checkpoints to use instead.")  # fmt: skip
 def command(out: Path, model: Path) -> None:
     """The whole way on six bundled songs: generate, scan, encode, train a LoKr, generate again, and compare."""
@@ -61,7 +61,7 @@ def command(out: Path, model: Path) -> None:
     out.mkdir(parents=True)
     opened = load_backend("pt", model=model)
     _say(1, "Generate: three prompts, by the model as it is")
-    click.echo(_ABOUT if str(model) == MODEL else f"Model: {model}")
+    click.echo(_ABOUT if str(model) == NANO else f"Model: {model}")
     before = _generated(opened, out, "before", ())
     _say(2, "Scan: what the songs folder holds")
     dataset = Dataset.scan(bundled_songs())
@@ -108,17 +108,18 @@ def _generated(model: Model, out: Path, when: str, adapters: tuple[UsedAdapter, 
 def _compare(before: dict[str, Heard], after: dict[str, Heard], songs: Sequence[Path]) -> None:
     """A table of both, and how far the clips are from the songs."""
     known = [character(read_stereo(path)) for path in songs]
-    rows = []
+    rows, away = [], {"before": 0.0, "after": 0.0}
     for name, request in PROMPTS.items():
         rows.append([name, "asked", request.bpm, request.keyscale, *[""] * 6])
         for when, heard in (("before", before[name]), ("after", after[name])):
-            rows.append([name, when, heard.tempo, heard.key, *_shown(heard.character),
-                         f"{apart(heard.character, known):.2f}"])  # fmt: skip
+            distance = apart(heard.character, known)
+            away[when] += distance / len(PROMPTS)
+            rows.append([name, when, heard.tempo, heard.key, *_shown(heard.character), f"{distance:.2f}"])
     rows += [[path.stem, "song", "", "", *_shown(c), ""] for path, c in zip(songs, known, strict=True)]
     numbers = ["onsets/s", "centre Hz", "low", "high", "held", "from songs"]
     table(["clip", "", "BPM", "key", *numbers], rows, right=["BPM", *numbers])
-    means = [sum(apart(h.character, known) for h in heard.values()) / len(heard) for heard in (before, after)]
-    click.echo(f"\nDistance to the songs, in spreads of theirs: {means[0]:.2f} before, {means[1]:.2f} after.")
+    means = ", ".join(f"{mean:.2f} {when}" for when, mean in away.items())
+    click.echo(f"\nDistance to the songs, in spreads of theirs: {means}.")
 
 
 def _shown(one: Character) -> list[str]:

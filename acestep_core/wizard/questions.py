@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from acestep_core.bundled import NANO
 from acestep_core.run_file.places import PLUGINS
 from acestep_core.wizard import checks
 from acestep_core.wizard.question import Choice, Question, Session
@@ -42,7 +43,7 @@ QUESTIONS = (
         "model", "text", "Folder with the model",
         "The folder that holds acestep-v15-*/, such a folder itself, or nano, which comes along. It has to be what "
         "the songs were encoded with.",
-        default=lambda s: s.config.get("model") or _there("models") or "nano",
+        default=lambda s: s.config.get("model") or _there("models") or NANO,
         check=checks.model_folder, needs=("encoded",),
     ),
     Question(

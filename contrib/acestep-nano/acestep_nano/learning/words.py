@@ -15,6 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from acestep_core.prompts import TIMESIGNATURES
 from acestep_core.seeds import derived_seed
+from acestep_nano.harmony import third_of, tonic_of
 from acestep_nano.learning.descent import descend
 from acestep_nano.learning.library import Learnt
 from acestep_nano.learning.metronome import TEMPOS
@@ -24,9 +25,8 @@ from acestep_nano.pieces import STYLES
 
 _BATCH = 64
 _RATE = 3e-3
-_KEYS = tuple(f"{note} {mode}" for note in ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-              for mode in ("major", "minor"))  # fmt: skip
-_SAME = {"Db": "C#", "Eb": "D#", "Gb": "F#", "Ab": "G#", "Bb": "A#"}
+_THIRDS = ("major", "minor")
+_KEYS = 12 * len(_THIRDS)
 
 
 def learn_words(
@@ -39,7 +39,7 @@ def learn_words(
     """Train the text part on what is said of `pieces`; the tensors of its model."""
     torch.manual_seed(derived_seed(seed, "words"))
     model, device = text.model, text.model.device
-    sizes = {"key": len(_KEYS), "metre": len(TIMESIGNATURES), "style": len(STYLES), "drums": 2, "tempo": len(TEMPOS)}
+    sizes = {"key": _KEYS, "metre": len(TIMESIGNATURES), "style": len(STYLES), "drums": 2, "tempo": len(TEMPOS)}
     heads = nn.ModuleDict({name: nn.Linear(model.config.hidden_size, size) for name, size in sizes.items()}).to(device)
     learnt = [*model.requires_grad_(True).parameters(), *heads.parameters()]
     optimizer = torch.optim.AdamW(learnt, lr=_RATE)
@@ -60,7 +60,7 @@ def learn_words(
 def _loss(heads: nn.ModuleDict, said: torch.Tensor, pieces: Sequence[Learnt]) -> torch.Tensor:
     """`said` [B, width] is what the last token of each text says."""
     classes = {
-        "key": [_KEYS.index(_sharp(p.keyscale)) for p in pieces],
+        "key": [_key(p.keyscale) for p in pieces],
         "metre": [TIMESIGNATURES.index(p.timesignature) for p in pieces],
         "style": [STYLES.index(p.style) for p in pieces],
         "drums": [int("drums" in p.tracks) for p in pieces],
@@ -70,6 +70,6 @@ def _loss(heads: nn.ModuleDict, said: torch.Tensor, pieces: Sequence[Learnt]) ->
     return sum(losses) + F.mse_loss(heads["tempo"](said), tempo) * len(TEMPOS)
 
 
-def _sharp(key: str) -> str:
-    note, _, mode = key.partition(" ")
-    return f"{_SAME.get(note, note)} {mode}"
+def _key(keyscale: str) -> int:
+    """Its number among all keys, however it is spelt."""
+    return tonic_of(keyscale) * len(_THIRDS) + _THIRDS.index(third_of(keyscale))

@@ -69,4 +69,4 @@ class ServeSettings:
 
     def for_worker(self) -> dict[str, Any]:
         """What a worker has to know, as plain JSON types; no key is among it."""
-        return {"state": str(self.folder), "roots": [str(p) for p in self.allowed], "models": str(self.checkpoints)}
+        return {"state": str(self.folder), "roots": [str(p) for p in self.allowed]}

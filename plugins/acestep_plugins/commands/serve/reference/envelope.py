@@ -23,10 +23,10 @@ def answer(data: Any, extra: Any = None) -> dict[str, Any]:
     return {"data": data, "code": 200, "error": None, "timestamp": int(time.time() * 1000), "extra": extra}
 
 
-def refused(problem: str, hint: str, status: int) -> Json:
-    said = f"{problem}: {hint}" if hint else problem
+def refused(error: UserError, status: int) -> Json:
+    said = f"{error.problem}: {error.hint}" if error.hint else error.problem
     return Json({**answer(None), "code": status, "error": said}, status)
 
 
 def refused_by(error: UserError) -> Json:
-    return refused(error.problem, error.hint, 429 if isinstance(error, QueueFull) else 422)
+    return refused(error, 429 if isinstance(error, QueueFull) else 422)

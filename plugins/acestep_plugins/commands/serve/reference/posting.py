@@ -25,7 +25,7 @@ def posting(router: APIRouter, service: Service) -> Posted:
                 try:
                     return await work(await body_of(request, service))
                 except WrongKey as e:
-                    return refused(e.problem, e.hint, 401)
+                    return refused(e, 401)
                 except UserError as e:
                     return refused_by(e)
 
