@@ -1,6 +1,10 @@
 """Who sends requests is told of their fields, where the command line is told of its flags."""
 
+import json
+
+import numpy as np
 import pytest
+import soundfile
 from servers import http
 
 from acestep_core.errors import UserError
@@ -57,3 +61,15 @@ def test_a_job_fails_in_the_words_of_its_request(bare):
     failed = bare.wait(made.id)
     assert failed.state == "failed", failed.about
     assert "'checkpoint' does nothing" in failed.error.problem and "--" not in str(failed.error)
+
+
+def test_a_result_tells_problems_in_the_words_of_its_request(bare):
+    songs = bare.folder / "labels"
+    songs.mkdir()
+    (songs / "a.txt").write_text("caption: a slow waltz\nbpm: 90\n")
+    soundfile.write(songs / "a.wav", np.zeros(16000, "float32"), 8000)
+    done = bare.wait(bare.submit("scan", {"source": "labels"}).id)
+    assert done.state == "done", done.error
+    [problem] = done.result["songs"][0]["problems"]
+    assert problem["remedy"] == "say 'txt' fields, or 'txt' ignore to leave such files out"
+    assert "--" not in json.dumps(done.result)

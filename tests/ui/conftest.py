@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 from browsing import Page
-from patient import PATIENT, write_long_songs
+from patient import PLUGINS, write_long_songs, write_takes
 from third_party import write_wheel
 
 TREE = Path(__file__).parents[2]
@@ -32,8 +32,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     folder, state, other = (tmp_path_factory.mktemp(name) for name in ("page", "state", "packages"))
     shutil.copytree(TREE / "examples" / "songs", folder / "songs")
     write_long_songs(folder / "long")
+    write_takes(folder / "takes")
     command = [sys.executable, "-m", "acestep_core", "ui", "--port", "0", "--state", str(state)]
-    env = {**os.environ, "PYTHONPATH": str(write_wheel(PATIENT, other))}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(str(write_wheel(p, other)) for p in PLUGINS)}
     with (state / "log.txt").open("w+") as log:
         process = subprocess.Popen(command, cwd=folder, env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from browsing import Page, Visit
-from patient import SONGS
+from patient import SONGS, TAKES
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 STEPS = 1000
@@ -43,6 +43,27 @@ def test_a_reload_and_a_second_browser_find_all_work_and_each_kind_is_cancelled_
     assert {kind: page.state(kind) for kind in ("generate", "annotate", "encode")} == {
         "generate": "cancelled", "annotate": "cancelled", "encode": "cancelled"}  # fmt: skip
     other.close()
+
+
+def test_a_scan_and_a_transcription_are_cancelled_in_the_middle(visit: Visit, page: Page):
+    visit.go("dataset")
+    visit.fill("dataset-source", "takes")
+    visit.tick("dataset-deep")
+    visit.press("dataset-scan")
+    visit.shows("dataset-progress", f"/{TAKES}")
+    visit.press("dataset-cancel")
+    visit.shows("dataset-progress", "Stopped")
+    assert page.state("scan") == "cancelled"
+    visit.tick("dataset-deep", False)
+    visit.fill("dataset-source", "long")
+    visit.unfold("Find lyrics")
+    visit.pick("transcribe-transcribe-transcriber", "patient")
+    visit.fill("transcribe-patient-seconds", "3")
+    visit.press("transcribe-start")
+    visit.shows("transcribe-progress", f"/{SONGS}")
+    visit.press("transcribe-cancel")
+    visit.shows("transcribe-progress", "Stopped")
+    assert page.state("transcribe") == "cancelled"
 
 
 def test_a_training_is_cancelled_in_the_middle_and_goes_on(visit: Visit, page: Page):

@@ -22,7 +22,7 @@ from acestep_core.errors import OutOfMemory, UserError
 from acestep_core.registry import registry
 from acestep_plugins.commands.serve.desk import JobDesk
 from acestep_plugins.commands.serve.kinds.asked import read
-from acestep_plugins.commands.serve.kinds.field_names import error_for_requests, fields_by_flag
+from acestep_plugins.commands.serve.kinds.field_names import error_for_requests, fields_by_flag, result_for_requests
 from acestep_plugins.commands.serve.kinds.kind import MODEL, Kind
 from acestep_plugins.commands.serve.opened import Opened
 from acestep_plugins.commands.serve.places import Places
@@ -83,7 +83,8 @@ class Worker:
         kind = self.kinds[claimed.kind]
         asked = read(kind.shape, claimed.request, kind.name, self.places, registry())
         folder.mkdir(parents=True, exist_ok=True)
-        return kind.work(asked, JobDesk(claimed, self.store, folder, self.config, self.opened, asked.shape))
+        result = kind.work(asked, JobDesk(claimed, self.store, folder, self.config, self.opened, asked.shape))
+        return result_for_requests(result, fields_by_flag(asked.shape))
 
     def _told(self, error: BaseException, claimed: Claimed) -> UserError:
         if isinstance(error, UserError):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from acestep_core.errors import UserError
 from acestep_core.options import options_of
@@ -13,6 +14,8 @@ _FLAG = re.compile(
     r"acestep-core .*?(?=, or |;|\n|$)"
     r"|(?<![\w-])(?:--(?P<flag>[a-z][a-z0-9-]*)|(?P<table>-o \w+)\.(?P<name>\w+)=)"
 )
+
+_SAID = ("problems", "failed", "notes", "warnings")
 
 
 def fields_by_flag(shape: Shape) -> dict[str, str]:
@@ -49,6 +52,19 @@ def for_requests(text: str, fields: Mapping[str, str]) -> str:
 
 def error_for_requests(error: UserError, fields: Mapping[str, str]) -> UserError:
     return UserError(for_requests(error.problem, fields), for_requests(error.hint, fields))
+
+
+def result_for_requests(result: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, Any]:
+    """What came of a job, with what it says of problems, at any depth, in the words of its request."""
+
+    def told(thing: Any, said: bool) -> Any:
+        if isinstance(thing, Mapping):
+            return {k: told(v, said or k in _SAID) for k, v in thing.items()}
+        if isinstance(thing, list | tuple):
+            return [told(v, said) for v in thing]
+        return for_requests(thing, fields) if said and isinstance(thing, str) else thing
+
+    return {k: told(v, k in _SAID) for k, v in result.items()}
 
 
 def flag(name: str) -> str:

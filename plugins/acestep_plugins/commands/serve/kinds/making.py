@@ -28,7 +28,6 @@ from acestep_core.options import option
 from acestep_core.registry import registry
 from acestep_core.request import GenerateRequest, resolve
 from acestep_plugins.commands.serve.kinds.asked import Asked, Shape
-from acestep_plugins.commands.serve.kinds.field_names import error_for_requests, fields_by_flag
 from acestep_plugins.commands.serve.kinds.kind import BACKENDS, Desk, Kind, ModelChoice
 from acestep_plugins.commands.serve.kinds.wording import worded
 
@@ -107,8 +106,8 @@ def make(asked: Asked, desk: Desk) -> dict[str, Any]:
             clips.append(path)
     if not clips:
         raise failed[0]
-    told, fields = [_about(model, path, making, desk) for path in sorted(clips)], fields_by_flag(asked.shape)
-    return {"clips": told, "failed": [error_for_requests(e, fields).as_plain() for e in failed]}
+    told = [_about(model, path, making, desk) for path in sorted(clips)]
+    return {"clips": told, "failed": [e.as_plain() for e in failed]}
 
 
 def _thoughts(asked: Asked, model: Model, requests: Sequence[GenerateRequest], desk: Desk) -> list[Thought]:

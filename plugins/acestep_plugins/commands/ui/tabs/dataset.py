@@ -38,7 +38,8 @@ def build(shell: Shell) -> Dataset:
         source = gr.Textbox("", label=words("source"), info=words("source_help"), elem_id="dataset-source")
         txt = gr.Dropdown([(words.value(v), v) for v in ("lyrics", "caption", "fields", "ignore")], value="lyrics",
                           label=words.label("txt"), info=words.help("txt", ""), elem_id="dataset-txt")  # fmt: skip
-        deep = gr.Checkbox(label=words.label("deep"), info=words.help("deep", words("deep_help")))
+        deep = gr.Checkbox(label=words.label("deep"), info=words.help("deep", words("deep_help")),
+                           elem_id="dataset-deep")  # fmt: skip
     scan = gr.Button(words("scan"), variant="primary", elem_id="dataset-scan")
     panel = job_panel(shell, ["scan"], "dataset")
     songs, told = gr.State([]), gr.HTML(elem_id="dataset-told")
