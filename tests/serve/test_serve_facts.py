@@ -4,7 +4,7 @@ import time
 from types import ModuleType
 
 import pytest
-from servers import http
+from servers import FAKE, http
 
 from acestep_core import Transcriber, Transcript, hookimpl, option
 from acestep_core.client import Client
@@ -13,6 +13,9 @@ from acestep_core.registry import Known, Registry
 from acestep_plugins.commands.serve.asking_cli import ask_program
 from acestep_plugins.commands.serve.kinds import KINDS
 from acestep_plugins.commands.serve.kinds.asked import read
+from acestep_plugins.commands.serve.kinds.kind import MODEL
+from acestep_plugins.commands.serve.store import LOADED
+from acestep_plugins.commands.serve.worker import Worker
 
 
 class Service(Transcriber):
@@ -74,3 +77,18 @@ def test_secrets_are_not_taken_in_requests_which_are_kept(bare):
 def test_chats_without_sense_are_refused_as_clients_of_openai_expect(bare, body):
     answer = http.post(f"{bare.url}/v1/chat/completions", json=body)
     assert answer.status_code == 422 and answer.json()["error"]["message"]
+
+
+def test_what_is_loaded_is_known_when_a_job_is_over(tmp_path, monkeypatch):
+    folder = str(tmp_path)
+    worker = Worker({"lane": MODEL, "config": {}, "state": folder, "roots": [folder], "kinds": FAKE})
+    end, known = worker.store.end, []
+
+    def seen(*job, **how):
+        known.append(worker.store.known(LOADED))
+        return end(*job, **how)
+
+    monkeypatch.setattr(worker.store, "end", seen)
+    job = worker.store.submit("quick", MODEL, {}, {"number": 1})
+    worker._work(worker.store.claim(MODEL))
+    assert worker.store.job(job["id"])["state"] == "done" and known[0]["memory_bytes"] > 0
