@@ -166,10 +166,12 @@ def test_prompts_are_named_in_requests(bare):
         ("a.txt", b"a\x1b[2Jb", "the character 0x1b"),
         ("a.txt", b"\xff\xfea", "begins as UTF-16"),
         ("a.txt", WAV, "is not UTF-8"),
-        ("a.json", b"{}", "is nothing that is taken"),
+        ("a.json", b'{"metadata": {}, "samples": []}', "more than the labels of a song: metadata, samples"),
+        ("a.json", b"[1]", "more than the labels"),
+        ("a.json", b"{", "no valid JSON"),
+        ("a.json", b"[" * 100_000, "no valid JSON"),
         ("dataset.toml", b"", "is nothing that is taken"),
         ("a.jsonl", b"{}", "is nothing that is taken"),
-        ("a.lrc", b"[00:01]la", "is nothing that is taken"),
     ],
 )
 def test_no_text_is_taken_of(bare, name, content, said):
@@ -182,3 +184,41 @@ def test_a_text_is_small_and_no_sound_of_a_task(bare):
     assert answer.status_code == 413 and "more than 1 MB" in answer.json()["problem"]
     told = http.post(f"{bare.url}/release_task", data={"prompt": "x"}, files={"ref_audio": ("a.txt", b"la")}).json()
     assert "is nothing that is taken" in told["error"] and ".txt" not in told["error"].partition(": ")[2]
+
+
+def sent(bare, name, content):
+    answer = http.post(f"{bare.url}/v1/files", files={"file": (name, content)}, timeout=60)
+    assert answer.status_code == 201, answer.text
+    return answer.json()["name"]
+
+
+def test_songs_and_their_texts_are_put_into_a_folder_and_nothing_there_is_replaced(bare):
+    words, labels = sent(bare, "a.lyrics.txt", b"la la la"), sent(bare, "a.json", b'{"bpm": 90}')
+    first = bare.wait(
+        bare.submit("add_songs", {"folder": "brought", "files": [sent(bare, "a.wav", WAV), words, labels]}).id
+    )
+    assert first.state == "done", first.error
+    assert sorted(first.result["added"]) == ["a.json", "a.lyrics.txt", "a.wav"] and first.result["problems"] == {}
+    assert (bare.folder / "brought" / "a.wav").read_bytes() == WAV
+    others = [
+        sent(bare, "a.wav", sound(seconds=1.0)),
+        words,
+        sent(bare, "b.srt", b"1\n00:00:00,000 --> 00:00:01,000\nla\n"),
+    ]
+    second = bare.wait(bare.submit("add_songs", {"folder": "brought", "files": others}).id).result
+    assert (second["added"], second["kept"]) == (["b.srt"], ["a.lyrics.txt"])
+    assert "another a.wav" in second["problems"]["a.wav"][0]
+    assert (bare.folder / "brought" / "a.wav").read_bytes() == WAV
+    assert {p.name for p in (bare.folder / "brought").iterdir()} == {"a.wav", "a.lyrics.txt", "a.json", "b.srt"}
+    [song] = bare.wait(bare.submit("scan", {"source": "brought"}).id).result["songs"]
+    assert (song["lyrics"], song["bpm"]) == ("la la la", 90)
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [({"files": []}, "nothing to add"), ({"files": ["file:0000000000000000"]}, "no upload"),
+     ({"files": ["/etc/passwd"]}, "outside"), ({"files": ["a.wav"], "folder": "../.."}, "outside")],
+)  # fmt: skip
+def test_nothing_is_put_anywhere_else(bare, request_, said):
+    with pytest.raises(UserError, match=said):
+        bare.submit("add_songs", request_)

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -72,6 +72,18 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Of a page on which a test fails there is a picture too, and what it is told of work."""
+    report = yield
+    seen, folder = getattr(item, "funcargs", {}), os.environ.get(SCREENSHOTS)
+    if report.failed and folder and {"visit", "page"} <= set(seen):
+        keep_picture(seen["visit"].tab, folder, f"failed-{item.name}")
+        jobs = [f"{j['kind']} {j['state']} {j['request']} {j['error']}" for j in seen["page"].store.jobs(limit=5)]
+        report.sections.append(("newest jobs", "\n".join(jobs)))
+    return report
+
+
 @pytest.fixture
 def screenshot() -> Callable[[Any, str], None]:
     """screenshot(tab, name) keeps a picture where ACESTEP_SCREENSHOTS says, and does nothing unless it is set."""
@@ -79,7 +91,11 @@ def screenshot() -> Callable[[Any, str], None]:
 
     def keep(tab: Any, name: str) -> None:
         if folder:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            tab.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
+            keep_picture(tab, folder, name)
 
     return keep
+
+
+def keep_picture(tab: Any, folder: str, name: str) -> None:
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    tab.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)

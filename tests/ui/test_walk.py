@@ -3,14 +3,18 @@
 import math
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import soundfile
 from browsing import Page, Visit
 
+from acestep_core.commands.demo import bundled_songs
+
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 STEPS = 20
+SONGS = bundled_songs()
 LYRICS = "[Verse]\nrain on the roof\nall night long"
 
 
@@ -21,11 +25,15 @@ def visit(chromium: Any, page: Page) -> Iterator[Visit]:
     visit.close()
 
 
-def test_songs_are_scanned_labelled_corrected_saved_and_encoded(visit: Visit, page: Page, screenshot: Callable):
+def test_songs_are_brought_scanned_labelled_corrected_saved_and_encoded(visit: Visit, page: Page, screenshot: Callable):
     visit.go("dataset")
-    visit.fill("dataset-source", "songs")
-    visit.press("dataset-scan")
+    visit.unfold("Bring songs from this computer")
+    visit.tab.locator("#bring-songs input[type=file]").set_input_files(sorted(SONGS.iterdir()))
+    visit.fill("bring-folder", "mine")
+    visit.press("bring-start")
+    visit.shows("bring-told", f"{len([*SONGS.iterdir()])} files put into")
     visit.shows("dataset-table", "ember_road.wav")
+    assert Path(visit.value("dataset-source")) == page.folder / "mine"
     visit.unfold("Find captions, tempo, key")
     visit.choose("annotate-annotate-annotators", "tempo_key")
     visit.press("annotate-start")
@@ -37,7 +45,7 @@ def test_songs_are_scanned_labelled_corrected_saved_and_encoded(visit: Visit, pa
     visit.fill("song-caption", "deep slow bells")
     visit.press("song-save")
     visit.shows("dataset-table", "deep slow bells")
-    assert (page.folder / "songs" / "ember_road.caption.txt").read_text().strip() == "deep slow bells"
+    assert (page.folder / "mine" / "ember_road.caption.txt").read_text().strip() == "deep slow bells"
     visit.unfold("Save dataset.json")
     visit.fill("save_dataset-save_dataset-out", "dataset.json")
     visit.fill("save_dataset-save_dataset-custom_tag", "mybells")

@@ -14,9 +14,11 @@ def files_router(service: Service) -> APIRouter:
 
     @router.post("", status_code=201)
     def upload(
-        file: Annotated[UploadFile, File(description="Audio, a table as .csv, or prompts as .txt")],
+        file: Annotated[
+            UploadFile, File(description="Audio, a table as .csv, text as .txt, .lrc, .srt or .vtt, labels as .json")
+        ],
     ) -> dict[str, Any]:
-        """Send audio, or a table or prompts as text. Requests name it by the `name` that is answered, file:ID."""
+        """Send audio, or text: a table, prompts, lyrics, a caption. Requests name it as is answered, file:ID."""
         return service.uploads.receive(file.filename or "", file.file, texts=True)
 
     @router.get("")

@@ -11,12 +11,14 @@ from typing import Any, BinaryIO
 
 from acestep_core.errors import UserError
 from acestep_core.files import decode_text
+from acestep_core.sidecars import JSON_FIELDS, MARKS
 from acestep_plugins.commands.serve.listening import CONTAINERS, listen_apart
 from acestep_plugins.commands.serve.places import UPLOADS
 from acestep_plugins.commands.serve.settings import ServeSettings
 from acestep_plugins.commands.serve.store import QueueFull, Store
 
-TEXTS = (".csv", ".txt")  # of which none can name another file, as those can that hold requests or a dataset
+# Requests and datasets can name other files, which none of these may: JSON is taken as the labels of a song alone.
+TEXTS = (".csv", ".json", ".lrc", ".srt", ".txt", ".vtt")
 _TEXT_MB = 1.0
 _BLOCK = 1 << 20
 _LONGEST_NAME = 150
@@ -36,7 +38,7 @@ class Uploads:
         self._folder = settings.folder / UPLOADS
 
     def receive(self, name: str, content: BinaryIO, texts: bool = False) -> dict[str, Any]:
-        """Keep audio, and with `texts` a table or a list of prompts.
+        """Keep audio, and with `texts` a table, lyrics, a caption or a list of prompts.
 
         Raises `UserError` for a name, a size or a content that is not taken.
         """
@@ -105,7 +107,20 @@ def read_through(path: Path) -> dict[str, Any]:
     odd = _CONTROL.search(text)
     if odd:
         raise UserError(f"The file is no plain text: it has the character {ord(odd[0]):#04x}", "save it again as UTF-8")
+    if path.suffix.lower() == ".json":
+        _check_labels(text)
     return {"lines": len(text.splitlines())}
+
+
+def _check_labels(text: str) -> None:
+    hint = 'send labels such as {"caption": "...", "bpm": 120}; what is more goes into a request'
+    try:
+        labels = json.loads(text)
+    except (ValueError, RecursionError) as e:
+        raise UserError(f"The file is no valid JSON ({e})", hint) from None
+    other = sorted({*labels} - {*JSON_FIELDS, MARKS})[:3] if isinstance(labels, dict) else ["a list or a value"]
+    if other:
+        raise UserError(f"The file holds more than the labels of a song: {', '.join(other)}", hint)
 
 
 def _check_name(name: str, endings: tuple[str, ...]) -> None:

@@ -2,7 +2,16 @@
 
 from collections.abc import Mapping
 
-from acestep_plugins.commands.serve.kinds import editing, finishing, learning, making, preparing, speaking, trained
+from acestep_plugins.commands.serve.kinds import (
+    editing,
+    finishing,
+    gathering,
+    learning,
+    making,
+    preparing,
+    speaking,
+    trained,
+)
 from acestep_plugins.commands.serve.kinds.kind import Kind
 
 KINDS: Mapping[str, Kind] = {
@@ -12,6 +21,7 @@ KINDS: Mapping[str, Kind] = {
         speaking.UNDERSTAND,
         speaking.CREATE,
         speaking.FORMAT,
+        gathering.GATHER,
         preparing.SCAN,
         preparing.TRANSCRIBE,
         preparing.ANNOTATE,

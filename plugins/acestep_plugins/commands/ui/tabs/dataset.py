@@ -9,7 +9,7 @@ import gradio as gr
 from acestep_core.console import clock
 from acestep_plugins.commands.ui.panel import Panel, job_panel, started
 from acestep_plugins.commands.ui.shell import HIDDEN, Shell
-from acestep_plugins.commands.ui.tabs import dataset_review, dataset_song
+from acestep_plugins.commands.ui.tabs import dataset_bring, dataset_review, dataset_song
 from acestep_plugins.commands.ui.tabs.dataset_row import COLUMNS, row_of
 from acestep_plugins.commands.ui.tabs.kind_box import KindBox, kind_box
 from acestep_plugins.commands.ui.telling import listed, problems_of
@@ -34,6 +34,7 @@ class Dataset:
 def build(shell: Shell) -> Dataset:
     """Draws the tab."""
     words = shell.words
+    brought = dataset_bring.build(shell)
     with gr.Row(elem_classes="fields"):
         source = gr.Textbox("", label=words("source"), info=words("source_help"), elem_id="dataset-source")
         txt = gr.Dropdown([(words.value(v), v) for v in ("lyrics", "caption", "fields", "ignore")], value="lyrics",
@@ -56,6 +57,13 @@ def build(shell: Shell) -> Dataset:
         asked = {"source": source.strip(), **({} if txt == "lyrics" else {"txt": txt}), "deep": deep}
         return started([shell.work.start("scan", asked)], words)
 
+    def arrived(ids: list[str], txt: str) -> list[Any]:
+        job = shell.work.job(ids[0]) if ids else None
+        if job is None or job["state"] != "done":
+            return [gr.skip()] * (1 + len(panel.outputs))
+        folder = job["request"]["folder"]
+        return [folder, *begin(folder, txt, False)]
+
     def scanned(ids: list[str]) -> list[Any]:
         job = shell.work.job(ids[0]) if ids else None
         return seen(job, words) if job and job["state"] == "done" else [gr.skip()] * 3
@@ -66,6 +74,7 @@ def build(shell: Shell) -> Dataset:
 
     outputs = [songs, table, told]
     shell.when(scan.click, begin, [source, txt, deep], panel.outputs)
+    shell.when(brought.ended.change, arrived, [brought.ended, txt], [source, *panel.outputs])
     shell.when(panel.ended.change, scanned, [panel.ended], outputs, **HIDDEN)
     shell.on_load(newest, [*outputs, source])
     for kind in _ASKED:  # what they have found is seen at once

@@ -1,0 +1,74 @@
+"""A job that puts files which were sent into a folder of songs, each under its name."""
+
+import filecmp
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from acestep_core.errors import UserError
+from acestep_core.one_by_one import one_by_one
+from acestep_core.options import option
+from acestep_plugins.commands.serve.kinds.asked import Asked, Shape
+from acestep_plugins.commands.serve.kinds.kind import FOLDERS, Desk, Kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gathering:
+    """Which, and where to."""
+
+    files: list[Path] = option(help="songs, and texts that belong to them")
+    folder: Path = option(Path("songs"), "folder of songs, which is made where there is none")
+
+
+def gather(asked: Asked, desk: Desk) -> dict[str, Any]:
+    """Nothing that is there is replaced; a file that is there already, byte for byte, is kept."""
+    about, problems, copied = asked[Gathering], dict[str, UserError](), dict[bool, list[str]]()
+    files = dict.fromkeys(about.files)
+    about.folder.mkdir(parents=True, exist_ok=True)
+
+    def failed(path: Path, error: UserError) -> None:
+        problems[path.name] = error
+
+    for done, (path, new) in enumerate(one_by_one(files, lambda p: _copied(p, about.folder), failed), 1):
+        copied.setdefault(new, []).append(path.name)
+        desk.progress("files", done + len(problems), len(files), path.name)
+    if not copied:
+        raise next(iter(problems.values()))
+    return {"folder": str(about.folder), "added": copied.get(True, []), "kept": copied.get(False, []),
+            "problems": {name: [str(e)] for name, e in problems.items()}}  # fmt: skip
+
+
+def _copied(path: Path, folder: Path) -> bool:
+    """Whether it was not there before."""
+    there = folder / path.name
+    if not path.is_file():
+        raise UserError(f"There is no file {path.name}", "send it again: POST /v1/files")
+    if there.exists():
+        if there.is_file() and filecmp.cmp(path, there, shallow=False):
+            return False
+        hint = "send it under another name, or move the other one away"
+        raise UserError(f"There is another {path.name} in {folder} already", hint)
+    part = folder / f".{path.name}.tmp"
+    shutil.copyfile(path, part)
+    part.replace(there)
+    return True
+
+
+def _check(asked: Asked) -> None:
+    about = asked[Gathering]
+    if not about.files:
+        raise UserError("There is nothing to add", "name the files that were sent in files")
+    if about.folder.exists() and not about.folder.is_dir():
+        raise UserError(f"{about.folder} is no folder", "name a folder")
+
+
+GATHER = Kind(
+    name="add_songs",
+    about="Put files that were sent into a folder of songs.",
+    shape=Shape(flat=(Gathering,)),
+    work=gather,
+    check=_check,
+    lane=FOLDERS,
+    limited=False,
+)
