@@ -15,17 +15,17 @@ from acestep_plugins.commands.ui.telling import listed, problems_of
 from acestep_plugins.commands.ui.work import Job, first_done
 
 KIND = "add_songs"
+_HEIGHT = 240  # pixels, in which a longer list is scrolled
 
 
 def build(shell: Shell) -> Panel:
     """Draws it. What cannot be sent is told, and the rest is put into the folder."""
     words = shell.words
     with gr.Accordion(words("bring_title"), open=False):
-        with gr.Row(elem_classes="fields"):
-            files = gr.File(file_count="multiple", file_types=[*CONTAINERS, *TEXTS], label=words("bring_files"),
-                            elem_id="bring-songs")  # fmt: skip
-            folder = gr.Textbox("songs", label=words.label("folder"), info=words("source_help"), elem_id="bring-folder")
+        files = gr.File(file_count="multiple", file_types=[*CONTAINERS, *TEXTS], label=words("bring_files"),
+                        height=_HEIGHT, elem_id="bring-songs")  # fmt: skip
         gr.Markdown(words("bring_files_help"))
+        folder = gr.Textbox("songs", label=words.label("folder"), info=words("source_help"), elem_id="bring-folder")
         start = gr.Button(words("bring"), variant="primary", elem_id="bring-start")
         refused, told = gr.HTML(elem_id="bring-refused"), gr.HTML(elem_id="bring-told")
         panel = job_panel(shell, [KIND], "bring", lambda jobs: [_told(shell, jobs)], [told])
