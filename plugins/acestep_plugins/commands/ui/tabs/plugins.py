@@ -10,6 +10,8 @@ from acestep_plugins.commands.ui.fields import fields_of
 from acestep_plugins.commands.ui.shell import HIDDEN, Shell
 from acestep_plugins.commands.ui.telling import facts_table, grid
 
+_WIDTHS = ["12%", "18%", "16%", "8%", "46%"]  # so that most is what a plugin says of itself
+
 
 def build(shell: Shell) -> None:
     """Draws the tab."""
@@ -18,7 +20,7 @@ def build(shell: Shell) -> None:
     rows = [[p["kind"], p["name"], p["distribution"], p["version"], p.get("problem") or p["about"]] for p in plugins]
     gr.Markdown(words("plugins_help"))
     table = gr.Dataframe(rows, headers=headers, interactive=False, elem_id="plugins-table", wrap=True, max_height=420,
-                         show_search="filter", buttons=[])  # fmt: skip
+                         show_search="filter", buttons=[], column_widths=_WIDTHS)  # fmt: skip
     about = gr.HTML(elem_id="plugins-about")
     with gr.Row():
         machine = gr.Button(words("doctor_machine"), elem_id="plugins-doctor")
