@@ -75,9 +75,11 @@ class Worker:
             ended = {"state": FAILED, "error": self._told(e, claimed), "files": [*_files(folder)]}
             if isinstance(e, OutOfMemory | MemoryError):
                 self.opened.release()
-        self._tell_about()  # first: who hears that a job is over asks at once what is loaded
-        if not self.store.end(claimed, **ended):
-            shutil.rmtree(folder, ignore_errors=True)
+        try:
+            self._tell_about()  # first: who hears that a job is over asks at once what is loaded
+        finally:
+            if not self.store.end(claimed, **ended):
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _done(self, claimed: Claimed, folder: Path) -> dict[str, Any]:
         kind = self.kinds[claimed.kind]
