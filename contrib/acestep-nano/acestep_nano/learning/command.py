@@ -28,7 +28,7 @@ def _given(command: Any) -> Any:
 def train(out: Path, small: bool, device: str, **given: Any) -> None:
     """Make acestep-nano in the folder OUT: compose pieces, learn audio codes, a base model and a few-step model.
 
-    Two CPU cores take some two hours. The same command goes on after Ctrl-C or a kill.
+    Two CPU cores take some two and a half hours. The same command goes on after Ctrl-C or a kill.
     """
     from acestep_core.files import write_text
     from acestep_nano.learning.log import log_text

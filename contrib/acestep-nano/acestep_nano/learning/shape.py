@@ -24,7 +24,7 @@ DIT: dict[str, Any] = {
     "timbre_hidden_dim": CHANNELS,
     "audio_acoustic_hidden_dim": CHANNELS,
     "in_channels": 3 * CHANNELS,
-    "patch_size": 2,
+    "patch_size": 1,  # two frames would bring 128 numbers of noise through a width of 144, and notes come out in pieces
     "pool_window_size": 5,
     "timbre_fix_frame": 64,
     "fsq_dim": 144,
