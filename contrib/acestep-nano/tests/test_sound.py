@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -153,25 +154,44 @@ def test_complete_plays_to_the_track_that_is_there(base, tmp_path):
     assert np.mean([a for a, _ in grown]) > 0.5 and np.mean([b for _, b in grown]) >= 0.75
 
 
-def test_the_strength_of_an_adapter_sweeps_the_style_that_it_learnt(turbo, tmp_path):
-    """Pentatonic bells in 6/8, which the model never heard, under a word that it never read."""
-    write_pieces((compose(920_000_000 + i, **HELD_OUT) for i in range(6)), tmp_path / "songs")
-    dataset = Dataset.scan(tmp_path / "songs")
+@pytest.fixture(scope="module")
+def bells_learnt(turbo, tmp_path_factory) -> Callable[[str], Path]:
+    """The adapter that a timestep sampler teaches: pentatonic bells in 6/8, which the model never heard, under a word
+    that it never read."""
+    folder = tmp_path_factory.mktemp("bells")
+    write_pieces((compose(920_000_000 + i, **HELD_OUT) for i in range(6)), folder / "songs")
+    dataset = Dataset.scan(folder / "songs")
     dataset.metadata |= {"custom_tag": "zaubel", "tag_position": "replace"}
-    encode(dataset, turbo, tmp_path / "encoded")
-    settings = TrainSettings(steps=80, batch_size=6, learning_rate=3e-3, seed=1)
-    how = {"adapter": "lokr", "sampler": "turbo_steps", "settings": settings, "samples": SampleSettings(count=0)}
-    learnt = train(tmp_path / "encoded", turbo, out=tmp_path / "run", **how).adapter
-    wanted = [compose(921_000_000 + i, **HELD_OUT) for i in range(8)]
+    encode(dataset, turbo, folder / "encoded")
+    settings = TrainSettings(steps=60, batch_size=6, learning_rate=3e-3, seed=1)
+
+    @cache
+    def learnt(sampler: str) -> Path:
+        how = {"adapter": "lokr", "sampler": sampler, "settings": settings, "samples": SampleSettings(count=0)}
+        return train(folder / "encoded", turbo, out=folder / sampler, **how).adapter
+
+    return learnt
+
+
+def bells(model: Model, adapter: Path, scale: float) -> float:
+    """How much of what the word brings is that style."""
+    wanted = [compose(921_000_000 + i, **HELD_OUT) for i in range(6)]
     requests = [GenerateRequest(caption="zaubel", bpm=p.bpm, keyscale=p.keyscale, duration_s=10.0, seed=i)
                 for i, p in enumerate(wanted)]  # fmt: skip
+    made = generating(model, requests, adapters=(UsedAdapter(adapter, scale),))
+    return float(np.mean([style_shares(e.clip.wave)["bells"] for e in made if isinstance(e, Made)]))
 
-    def bells(scale: float) -> float:
-        made = generating(turbo, requests, adapters=(UsedAdapter(learnt, scale),))
-        return float(np.mean([style_shares(e.clip.wave)["bells"] for e in made if isinstance(e, Made)]))
 
-    shares = [bells(scale) for scale in (0.0, 0.35, 0.7, 1.0)]
+def test_the_strength_of_an_adapter_sweeps_the_style_that_it_learnt(turbo, bells_learnt):
+    shares = [bells(turbo, bells_learnt("turbo_steps"), scale) for scale in (0.0, 0.35, 0.7, 1.0)]
     assert shares == sorted(shares) and shares[-1] > shares[0] + 0.3
+
+
+def test_timestep_samplers_teach_the_style_and_differ_in_how_much(turbo, bells_learnt):
+    """benchmarks/nano_samplers.py compares all of them."""
+    without = bells(turbo, bells_learnt("turbo_steps"), 0.0)
+    shares = {name: bells(turbo, bells_learnt(name), 1.0) for name in ("turbo_steps", "logit_normal")}
+    assert shares["turbo_steps"] > shares["logit_normal"] > without + 0.1, shares
 
 
 def at(seconds: float) -> int:
