@@ -163,7 +163,7 @@ def bells_learnt(turbo, tmp_path_factory) -> Callable[[str], Path]:
     dataset = Dataset.scan(folder / "songs")
     dataset.metadata |= {"custom_tag": "zaubel", "tag_position": "replace"}
     encode(dataset, turbo, folder / "encoded")
-    settings = TrainSettings(steps=60, batch_size=6, learning_rate=3e-3, seed=1)
+    settings = TrainSettings(steps=50, batch_size=6, learning_rate=3e-3, seed=1)
 
     @cache
     def learnt(sampler: str) -> Path:
@@ -175,7 +175,7 @@ def bells_learnt(turbo, tmp_path_factory) -> Callable[[str], Path]:
 
 def bells(model: Model, adapter: Path, scale: float) -> float:
     """How much of what the word brings is that style."""
-    wanted = [compose(921_000_000 + i, **HELD_OUT) for i in range(6)]
+    wanted = [compose(921_000_000 + i, **HELD_OUT) for i in range(5)]
     requests = [GenerateRequest(caption="zaubel", bpm=p.bpm, keyscale=p.keyscale, duration_s=10.0, seed=i)
                 for i, p in enumerate(wanted)]  # fmt: skip
     made = generating(model, requests, adapters=(UsedAdapter(adapter, scale),))
@@ -183,7 +183,7 @@ def bells(model: Model, adapter: Path, scale: float) -> float:
 
 
 def test_the_strength_of_an_adapter_sweeps_the_style_that_it_learnt(turbo, bells_learnt):
-    shares = [bells(turbo, bells_learnt("turbo_steps"), scale) for scale in (0.0, 0.35, 0.7, 1.0)]
+    shares = [bells(turbo, bells_learnt("turbo_steps"), scale) for scale in (0.0, 0.5, 1.0)]
     assert shares == sorted(shares) and shares[-1] > shares[0] + 0.3
 
 
