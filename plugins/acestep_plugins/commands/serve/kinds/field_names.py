@@ -54,7 +54,7 @@ def error_for_requests(error: UserError, fields: Mapping[str, str]) -> UserError
     return UserError(for_requests(error.problem, fields), for_requests(error.hint, fields))
 
 
-def result_for_requests(result: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, Any]:
+def result_for_requests(result: dict[str, Any], fields: Mapping[str, str]) -> dict[str, Any]:
     """What came of a job, with what it says of problems, at any depth, in the words of its request."""
 
     def told(thing: Any, said: bool) -> Any:
@@ -64,7 +64,7 @@ def result_for_requests(result: Mapping[str, Any], fields: Mapping[str, str]) ->
             return [told(v, said) for v in thing]
         return for_requests(thing, fields) if said and isinstance(thing, str) else thing
 
-    return {k: told(v, k in _SAID) for k, v in result.items()}
+    return told(result, False)
 
 
 def flag(name: str) -> str:

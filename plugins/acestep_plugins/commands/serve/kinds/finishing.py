@@ -18,9 +18,9 @@ from acestep_core.errors import UserError
 from acestep_core.export_settings import ExportSettings
 from acestep_core.files import write_text
 from acestep_core.lm.scoring import Scoring
-from acestep_core.one_by_one import one_by_one
 from acestep_core.options import option
 from acestep_plugins.commands.serve.kinds.asked import Asked, Shape
+from acestep_plugins.commands.serve.kinds.file_by_file import file_by_file
 from acestep_plugins.commands.serve.kinds.kind import BACKENDS, FOLDERS, Desk, Kind, ModelChoice
 from acestep_plugins.commands.serve.places import model_name
 
@@ -83,7 +83,9 @@ def _begun_before(desk: Desk, out: Path) -> bool:
 def score(asked: Asked, desk: Desk) -> dict[str, Any]:
     """How clips go with what was asked for."""
     model, clips = desk.model(asked), asked[Clips].clips
-    found = _each(clips, desk, lambda p: score_clip(model, open_clip(p), asked[Listening], asked[Scoring]).describe())
+    found = file_by_file(
+        clips, desk, lambda p: score_clip(model, open_clip(p), asked[Listening], asked[Scoring]).describe()
+    )
     return {"clips": found[0], "problems": found[1]}
 
 
@@ -99,7 +101,7 @@ def align(asked: Asked, desk: Desk) -> dict[str, Any]:
         desk.ready(target)
         return {"lrc": target.name, "lines": [asdict(line) for line in lines]}
 
-    found = _each(about.audio, desk, written)
+    found = file_by_file(about.audio, desk, written)
     return {"songs": found[0], "problems": found[1]}
 
 
@@ -133,20 +135,6 @@ def _by_ctc(about: Aligning, desk: Desk) -> Callable[[Path], list[TimedLine]]:
         desk.progress("hear", done, total)
 
     return lambda path: time_audio(model, path, about.lyrics, tell)
-
-
-def _each(
-    files: list[Path], desk: Desk, work: Callable[[Path], dict[str, Any]]
-) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """What came of each file, and problems by file; if all have one, the first is raised."""
-    problems: dict[Path, UserError] = {}
-    done = []
-    for path, made in one_by_one(dict.fromkeys(files), work, problems.__setitem__):
-        done.append({"file": str(path), **made})
-        desk.progress("files", len(done) + len(problems), len(files), path.name)
-    if not done and problems:
-        raise next(iter(problems.values()))
-    return done, {str(path): str(e) for path, e in problems.items()}
 
 
 def _check_export(asked: Asked) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from acestep_core.errors import UserError
-from acestep_core.one_by_one import one_by_one
 from acestep_core.options import option
 from acestep_plugins.commands.serve.kinds.asked import Asked, Shape
+from acestep_plugins.commands.serve.kinds.file_by_file import file_by_file
 from acestep_plugins.commands.serve.kinds.kind import FOLDERS, Desk, Kind
 
 
@@ -23,20 +23,12 @@ class Gathering:
 
 def gather(asked: Asked, desk: Desk) -> dict[str, Any]:
     """Nothing that is there is replaced; a file that is there already, byte for byte, is kept."""
-    about, problems, copied = asked[Gathering], dict[str, UserError](), dict[bool, list[str]]()
-    files = dict.fromkeys(about.files)
+    about = asked[Gathering]
     about.folder.mkdir(parents=True, exist_ok=True)
-
-    def failed(path: Path, error: UserError) -> None:
-        problems[path.name] = error
-
-    for done, (path, new) in enumerate(one_by_one(files, lambda p: _copied(p, about.folder), failed), 1):
-        copied.setdefault(new, []).append(path.name)
-        desk.progress("files", done + len(problems), len(files), path.name)
-    if not copied:
-        raise next(iter(problems.values()))
-    return {"folder": str(about.folder), "added": copied.get(True, []), "kept": copied.get(False, []),
-            "problems": {name: [str(e)] for name, e in problems.items()}}  # fmt: skip
+    done, problems = file_by_file(about.files, desk, lambda path: {"new": _copied(path, about.folder)})
+    added, kept = ([Path(each["file"]).name for each in done if each["new"] is new] for new in (True, False))
+    return {"folder": str(about.folder), "added": added, "kept": kept,
+            "problems": {Path(path).name: [text] for path, text in problems.items()}}  # fmt: skip
 
 
 def _copied(path: Path, folder: Path) -> bool:

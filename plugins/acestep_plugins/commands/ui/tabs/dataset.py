@@ -58,15 +58,15 @@ def build(shell: Shell) -> Dataset:
         return started([shell.work.start("scan", asked)], words)
 
     def arrived(ids: list[str], txt: str) -> list[Any]:
-        job = shell.work.job(ids[0]) if ids else None
-        if job is None or job["state"] != "done":
+        job = first_done(map(shell.work.job, ids))
+        if job is None:
             return [gr.skip()] * (1 + len(panel.outputs))
         folder = job["request"]["folder"]
         return [folder, *begin(folder, txt, False)]
 
     def scanned(ids: list[str]) -> list[Any]:
-        job = shell.work.job(ids[0]) if ids else None
-        return seen(job, words) if job and job["state"] == "done" else [gr.skip()] * 3
+        job = first_done(map(shell.work.job, ids))
+        return [gr.skip()] * 3 if job is None else seen(job, words)
 
     def newest() -> list[Any]:
         jobs = shell.work.jobs(kind="scan", state="done", limit=1)
