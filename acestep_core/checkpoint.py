@@ -153,8 +153,7 @@ def open_checkpoint(root: Path, variant: str | None = None, lm: str | None = Non
 
     `root` may be the name of the model that comes with this package (see `bundled`).
     """
-    root, meant = bundled(root)
-    variant = variant or meant
+    root, variant = bundled(root, variant)
     models = list_models(root)
     chosen = [m for m in models if variant in (None, m.folder.name, m.variant)]
     if len(chosen) == 1:

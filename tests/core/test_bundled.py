@@ -17,6 +17,9 @@ def test_each_name_means_a_variant(name, variant):
 
 def test_a_variant_that_is_named_counts():
     assert open_checkpoint(Path("nano"), "base").dit.variant == "base"
+    assert open_checkpoint(Path("nano-base"), "acestep-nano-base").dit.variant == "base"
+    with pytest.raises(UserError, match="nano-turbo and variant base contradict each other"):
+        open_checkpoint(Path("nano-turbo"), "base")
 
 
 def test_where_a_folder_has_that_name_too_neither_is_taken_silently(tmp_path, monkeypatch):

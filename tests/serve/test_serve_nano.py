@@ -52,13 +52,25 @@ def test_a_folder_called_models_goes_before(here):
 @pytest.mark.parametrize(("name", "variant"), [("nano", "turbo"), ("nano-turbo", "turbo"), ("nano-base", "base")])
 def test_requests_may_name_it(small, name, variant):
     assert asked(small, model=name) == (str(FOLDER), variant)
-    assert asked(small, model=name, variant="base") == (str(FOLDER), "base")
+    assert asked(small, model="nano", variant="base") == (str(FOLDER), "base")
+    assert asked(small, model=name, variant=f"acestep-nano-{variant}") == (str(FOLDER), f"acestep-nano-{variant}")
     assert (
         small.service.understood("export", {"sources": ["x"], "to": "merged", "out": "y", "model": name}).plain()[
             "variant"
         ]
         == variant
     )
+
+
+@pytest.mark.parametrize(("name", "other"), [("nano-turbo", "base"), ("nano-base", "acestep-nano-turbo")])
+def test_a_name_that_says_another_variant_than_the_one_beside_it_is_refused(small, name, other):
+    wrong = {"model": name, "variant": other}
+    for ask in (lambda: small.submit("generate", SHORT | wrong), lambda: small.load(**wrong),
+                lambda: small.ask("POST", "/v1/plan", json=wrong)):  # fmt: skip
+        with pytest.raises(UserError, match=f"{name} and variant {other} contradict each other"):
+            ask()
+    with pytest.raises(UserError, match="contradict"):
+        ServeSettings(models=Path(name), variant=other).checked()
 
 
 def test_requests_may_not_name_files_in_it(small):

@@ -131,10 +131,10 @@ def _drawn(visit: Visit) -> None:
     wave.wait_for()
     visit.settle()
     wave.scroll_into_view_if_needed()
-    box = wave.bounding_box()
-    visit.tab.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + 20)
+    width = wave.bounding_box()["width"]
+    wave.hover(position={"x": width * 0.2, "y": 20})  # once it stays where it is: the player above it takes its place
     visit.tab.mouse.down()
-    visit.tab.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 20, steps=4)
+    wave.hover(position={"x": width * 0.6, "y": 20})
     visit.tab.mouse.up()
     visit.until(lambda: visit.value("music-task-end") != "-1")
     assert float(visit.value("music-task-start")) == pytest.approx(1.0, abs=0.1)
@@ -147,6 +147,7 @@ def test_a_base_model_is_loaded_for_what_turbo_cannot(visit: Visit, page: Page, 
     visit.press("adapters-remove-0")
     visit.tab.get_by_text("None: clips are made by the model alone.").wait_for()
     visit.pick("models-load-model", "nano-base")
+    visit.until(lambda: visit.value("models-load-variant") == "automatic")
     visit.press("models-load")
     visit.shows("models-status", "acestep-nano-base")
     screenshot(visit.tab, "walk-models")

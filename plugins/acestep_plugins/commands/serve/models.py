@@ -57,8 +57,8 @@ class Models:
         choice = self.choice()
         folder, variant = folder_of(choice["model"]), None
         if asked.get("model"):
-            folder, variant = self.places.model(asked["model"])
-        asked = {"variant": variant, **asked} if variant else asked
+            folder, variant = self.places.model(asked["model"], asked.get("variant"))
+        asked = {**asked, "variant": variant} if variant else asked
         words = ["models", "plan", str(folder)]
         for name in ("variant", "backend", "lm", "lm_backend", "vram", "seconds", "batch"):
             value = asked.get(name)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from acestep_core.bundled import FOLDER, NAMES, NANO
+from acestep_core.bundled import FOLDER, NAMES, NANO, variant_of
 from acestep_core.errors import UserError
 
 UPLOADS, RESULTS = "uploads", "jobs"
@@ -32,17 +32,17 @@ class Places:
             return self._inside(self._attempt(result[1], text) / result[2], text)
         return self._inside(self.roots[0] / text, text)
 
-    def model(self, text: str | Path) -> tuple[Path, str | None]:
+    def model(self, text: str | Path, variant: str | None = None) -> tuple[Path, str | None]:
         """As `find`, for a folder with models: (folder, variant), where a name of the bundled model means one.
 
-        A folder of that name in the first root goes before.
+        A folder of that name in the first root goes before. Raises `UserError` also where name and variant contradict.
         """
         name = str(text)
         if name == str(FOLDER):
-            return FOLDER, None
+            return FOLDER, variant
         if name in NAMES and not (self.roots[0] / name).exists():
-            return FOLDER, NAMES[name]
-        return self.find(name), None
+            return FOLDER, variant_of(name, variant)
+        return self.find(name), variant
 
     def job_folder(self, job: str) -> Path:
         return self.state / RESULTS / job

@@ -40,7 +40,7 @@ class ServeSettings:
     def checked(self) -> "ServeSettings":
         """Raises `UserError` for what would leave the server open to strangers, or means two models."""
         if self.models is not None:
-            bundled(self.models)
+            bundled(self.models, self.variant)
         if self.key is not None and not self.key.strip():
             raise UserError("The key is empty", f"set {KEY_ENV} to a long random word, or leave it out")
         if self.key and self.no_key:

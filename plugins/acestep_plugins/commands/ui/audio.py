@@ -62,7 +62,7 @@ const show = (a, b) => {
 };
 element.addEventListener("pointerdown", (e) => {
   if (!e.target.closest(".wave")) return;
-  from = at(e); e.target.setPointerCapture?.(e.pointerId); show(from, from);
+  from = at(e); element.setPointerCapture(e.pointerId); show(from, from);  // the wave itself may be drawn anew
 });
 element.addEventListener("pointermove", (e) => { if (from !== null) show(from, at(e)); });
 element.addEventListener("pointerup", (e) => {

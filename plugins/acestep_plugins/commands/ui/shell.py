@@ -1,5 +1,6 @@
 """What all tabs share while they are built: the server, the words of the language, and what happens on a reload."""
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
@@ -51,6 +52,12 @@ class Shell:
         events, outputs = event if isinstance(event, list) else [event], list(outputs)
         return gr.on(events, self.told(does), list(inputs), outputs, api_visibility=PRIVATE,
                      show_progress_on=_seen_at(outputs, **how), **how)  # fmt: skip
+
+    def emptied(self, event: Any, controls: Sequence[Any]) -> Any:
+        """Have an event empty some controls, in the browser itself and so before anything else can be pressed."""
+        nothing = f"() => {json.dumps([''] * len(controls))}"
+        return gr.on([event], None, [], list(controls), js=nothing, api_visibility=PRIVATE, show_progress_on=[],
+                     **HIDDEN)  # fmt: skip
 
 
 def connect(shell: Shell, page: Any) -> None:

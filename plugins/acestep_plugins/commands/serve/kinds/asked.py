@@ -230,6 +230,6 @@ def _inside(thing: Any, places: Places, errors: list[UserError]) -> Any:
     model = said.pop(_MODEL, None)
     values = {n: found(v) for n, v in said.items()}
     if model is not None:
-        values[_MODEL], meant = tried(places.model, model, (model, None))
-        values |= {_VARIANT: meant} if meant and values.get(_VARIANT, "") is None else {}
+        values[_MODEL], variant = tried(lambda m: places.model(m, values.get(_VARIANT)), model, (model, None))
+        values |= {_VARIANT: variant} if _VARIANT in values else {}
     return replace(thing, **values)

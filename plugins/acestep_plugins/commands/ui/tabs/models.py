@@ -17,6 +17,7 @@ from acestep_plugins.commands.ui.telling import facts_table, flat, gigabytes, gr
 from acestep_plugins.commands.ui.words import Words
 
 _CHOICE = ("model", "variant", "backend", "lm", "lm_backend")
+_PARTS = ("variant", "lm")
 
 
 @dataclass
@@ -50,7 +51,7 @@ def build(shell: Shell, opened: Any) -> Models:
     shell.when(load.click, begin, form.inputs, panel.outputs)
     shell.when(unload.click, lambda: started([shell.work.start("unload", {})], words), [], panel.outputs)
     seen = partial(_seen, shell)
-    outputs = [status, parts, *(form.controls[(n,)] for n in ("variant", "lm"))]
+    outputs = [status, parts, *(form.controls[(n,)] for n in _PARTS)]
     shell.when([panel.ended.change, opened], seen, [], outputs, **HIDDEN)
     shell.on_load(seen, outputs)
     shell.on_load(lambda: form.shown(shell.work.models_now()["chosen"]), form.inputs)
@@ -62,9 +63,11 @@ def _form(shell: Shell) -> Form:
     form = Form(words, "models-")
     fields = fields_of(shell.work.kinds["load"], "load")
     fields["model"] = replace(fields["model"], offered=True, choices=tuple(NAMES))
-    for name in ("variant", "lm"):  # any name that the server has; those known to the page are offered
+    for name in _PARTS:  # any name that the server has; those known to the page are offered
         fields[name] = replace(fields[name], offered=True)
     form.add(fields, _CHOICE)
+    # another folder has parts of its own: the names of those before mean nothing in it
+    shell.emptied(form.controls[("model",)].input, [form.controls[(n,)] for n in _PARTS])
     with gr.Accordion(words("how_it_runs"), open=False):
         plugin_options(shell, form, {"backend": "backends", "lm_backend": "backends"})
     return form
