@@ -51,4 +51,4 @@ def raise_all(errors: Iterable[UserError], what: str) -> None:
         raise found[0]
     if found:
         lines = [f"  - {e.problem}" + (f" ({e.hint})" if e.hint else "") for e in found]
-        raise UserError("\n".join([f"{what} has {len(found)} problems:", *lines]))
+        raise UserError(f"{what} has {len(found)} problems:\n" + "\n".join(lines))

@@ -69,7 +69,7 @@ def generating(
     """
     plugins, options = plugins or registry(), options or {}
     if batch_size is not None and not 1 <= batch_size <= MOST_AT_ONCE:
-        raise UserError(f"{batch_size} items cannot be made at once", f"give 1 to {MOST_AT_ONCE}")
+        raise UserError(f"{batch_size} items cannot be made at once", f"give a number from 1 to {MOST_AT_ONCE}")
     if preview_every and model.one_at_a_time:
         raise UserError("There is no room for previews: the parts of the model take turns", "leave --preview-every out")
     items = [_Item(i, *_resolved(r, model, plugins, options)) for i, r in enumerate(requests)]

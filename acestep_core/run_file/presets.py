@@ -110,7 +110,8 @@ def remove_preset(name: str) -> Path:
     """Delete one of the person's own."""
     found = preset(name)
     if not found.own:
-        raise UserError(f"'{name}' comes with the program", "leave it; nothing is used unless it is named")
+        hint = "leave it; nothing is used unless it is named"
+        raise UserError(f"'{name}' comes with the program and cannot be removed", hint)
     found.path.unlink()
     return found.path
 

@@ -47,10 +47,17 @@ def test_each_tab_opens_in_english_and_after_a_switch_for_good_in_japanese_on_a_
     visit.close()
 
 
-def test_each_tab_opens_in_chinese_and_the_page_can_be_dark(chromium: Any, page: Page, screenshot: Screenshot):
+def test_each_tab_opens_in_chinese_problems_are_told_in_it_and_the_page_can_be_dark(
+    chromium: Any, page: Page, screenshot: Screenshot
+):
     visit = Visit(chromium, page.url, "zh-CN", color_scheme="dark")
     visit.tab.locator("body.dark").wait_for()
     check(visit, "zh", screenshot)
+    visit.go("music")
+    visit.fill("music-generate-duration_s", "-3")
+    visit.press("music-generate")
+    visit.tab.get_by_text("必须大于 0").first.wait_for()
+    screenshot(visit.tab, "zh-problem")
     visit.tab.locator("button.theme").click()
     visit.tab.locator("body:not(.dark)").wait_for()
     visit.close()

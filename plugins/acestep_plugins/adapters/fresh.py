@@ -89,7 +89,8 @@ def fresh_full(adapter: Any, decoder: Any) -> AttachedBranches:
         outside = [n for n in names if not n.startswith("layers.") and adapter.outside]
         chosen_names = [*inside, *others, *outside]
     if not chosen_names:
-        raise UserError("No weight is chosen for the adapter", "leave out one of projections, mlp, norms and outside")
+        hint = "leave one of projections, mlp, norms and outside as it is"
+        raise UserError("No weight is chosen for the adapter", hint)
     check_plain({n: both[n] for n in chosen_names})
     return _attached(adapter, decoder, {n: Whole(_zeros(both[n])) for n in chosen_names})
 

@@ -123,7 +123,7 @@ def facts_router() -> APIRouter:
         if kind is not None and kind not in KINDS:
             raise UserError(f"There is no kind of plugin '{kind}'", nearest(kind, KINDS))
         known = [k for each in ([kind] if kind else KINDS) for k in registry().known(each)]
-        return {"plugins": [_plugin(k) for k in known], "notes": registry().notes()}
+        return {"plugins": [described(k) for k in known], "notes": registry().notes()}
 
     @router.get("/plugins/doctor")
     def plugins_doctor() -> Any:
@@ -138,7 +138,7 @@ def facts_router() -> APIRouter:
     return router
 
 
-def _plugin(known: Any) -> dict[str, Any]:
+def described(known: Any) -> dict[str, Any]:
     facts = {"kind": known.kind, "name": known.name, "qualified": known.qualified, "distribution": known.dist,
              "version": known.version}  # fmt: skip
     try:

@@ -125,7 +125,7 @@ def _check_labels(text: str) -> None:
 
 def _check_name(name: str, endings: tuple[str, ...]) -> None:
     if not name or len(name.encode("utf-8", "surrogatepass")) > _LONGEST_NAME or _UNSAFE.search(name):
-        raise UserError(f"'{name[:_LONGEST_NAME]!r}' is no name of a file", "send a plain name such as song.wav")
+        raise UserError(f"{name[:_LONGEST_NAME]!r} is no name of a file", "send a plain name such as song.wav")
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -105,7 +105,7 @@ def facts_of(made: Made, words: Words) -> str:
     rows = [(words.label(n), _text(v)) for n, v in request.items() if v not in (None, "", 0, False) and n != "task"]
     task = request.get("task") or {}
     rows += [(words.label(n), _text(v)) for n, v in task.items() if v not in (None, "", 0, []) and n != "codes"]
-    rows += [(words("note"), n) for n in made.clip.get("notes", ())]
+    rows += [(words("note"), words.said(n)) for n in made.clip.get("notes", ())]
     return facts_table(rows)
 
 
@@ -117,7 +117,7 @@ def scores_text(scores: Mapping[str, Any], words: Words) -> str:
         total = found.get("total", found.get("score")) if isinstance(found, Mapping) else found
         if total is not None:
             told.append(f"{words(f'score_{name}')}: {total:.2f}")
-    return " · ".join([*told, *scores.get("problems", [])])
+    return " · ".join([*told, *map(words.said, scores.get("problems", []))])
 
 
 def _text(value: Any) -> str:

@@ -60,7 +60,7 @@ def job_panel(
         try:
             found = [shell.work.job(i) for i in ids]
         except UserError as e:
-            return [_failed(str(e))] + [gr.skip()] * (len(outputs) - 1)
+            return [_failed(words.said(str(e)))] + [gr.skip()] * (len(outputs) - 1)
         return [*_looked(shell, ids, before, found), *also(found)]
 
     shell.when(timer.tick, look, [jobs, ended], outputs, **HIDDEN)
@@ -125,7 +125,7 @@ def outcome(jobs: Sequence[Job], words: Words) -> str:
     for job in jobs:
         if job["state"] == "failed":
             error = UserError.from_plain(job["error"])
-            return _failed("\n".join(filter(None, (error.problem, error.hint))))
+            return _failed("\n".join(words.said(text) for text in (error.problem, error.hint) if text))
     return bar(words("cancelled"), 0.0) if any(j["state"] == "cancelled" for j in jobs) else ""
 
 

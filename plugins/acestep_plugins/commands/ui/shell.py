@@ -41,7 +41,8 @@ class Shell:
             try:
                 return does(*values)
             except UserError as e:
-                raise gr.Error(str(e), title=self.words("problem"), duration=None, print_exception=False) from e
+                told = self.words.said(str(e))
+                raise gr.Error(told, title=self.words("problem"), duration=None, print_exception=False) from e
 
         return asked
 

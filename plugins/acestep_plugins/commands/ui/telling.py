@@ -25,9 +25,10 @@ def listed(head: str, lines: Iterable[str]) -> str:
     return grid([head], [[line] for line in lines])
 
 
-def problems_of(found: Mapping[str, Any]) -> list[str]:
-    """A line for each problem of each song that a result tells."""
-    return [f"{name}: {p}" for name, each in found["problems"].items() for p in each]
+def told_lines(found: Mapping[str, Any], words: Words, *also: str) -> list[str]:
+    """A line for each problem of each song that a result tells, and for what it says `also`, such as notes."""
+    lines = [f"{name}: {words.said(p)}" for name, each in found["problems"].items() for p in each]
+    return lines + [words.said(line) for name in also for line in found[name]]
 
 
 def flat(facts: Mapping[str, Any], words: Words) -> list[tuple[str, Any]]:

@@ -3,13 +3,16 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from acestep_plugins.commands.ui.sentences import Sentences
+
 LANGUAGES = ("en", "zh", "ja")
 SECTIONS = ("text", "label", "help", "reason", "value")
+SENTENCES = "sentences"  # folder of those that the core says in English
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,7 @@ class Words:
     language: str
     name: str
     texts: Mapping[str, Mapping[str, str]]
+    sentences: Sentences = field(default_factory=lambda: Sentences({}))
 
     def __call__(self, key: str, **values: Any) -> str:
         """A text of the page's own. `KeyError` for one that nobody wrote."""
@@ -37,6 +41,10 @@ class Words:
         """Why a control does nothing, in the core's words where these are new."""
         return self("no_effect", reason=self.texts["reason"].get(own, own))
 
+    def said(self, text: str) -> str:
+        """What the core says of a problem and the like, as far as it is translated."""
+        return self.sentences(text)
+
     def value(self, value: Any) -> str:
         """How a choice is shown; names of plugins and the like as they are."""
         return self.texts["value"].get(str(value), str(value))
@@ -49,9 +57,13 @@ class Words:
 @cache
 def words(language: str) -> Words:
     """Read from the package."""
-    text = (files(__package__) / "languages" / f"{language}.json").read_text(encoding="utf-8")
-    content = json.loads(text)
-    return Words(language, content["name"], {section: content.get(section, {}) for section in SECTIONS})
+    folder = files(__package__) / "languages"
+    content = json.loads((folder / f"{language}.json").read_text(encoding="utf-8"))
+    of_core = {}
+    if language != LANGUAGES[0]:
+        of_core = json.loads((folder / SENTENCES / f"{language}.json").read_text(encoding="utf-8"))
+    texts = {section: content.get(section, {}) for section in SECTIONS}
+    return Words(language, content["name"], texts, Sentences(of_core))
 
 
 def preferred(accepted: str | None) -> str:

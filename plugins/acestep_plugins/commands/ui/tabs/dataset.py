@@ -12,7 +12,7 @@ from acestep_plugins.commands.ui.shell import HIDDEN, Shell
 from acestep_plugins.commands.ui.tabs import dataset_bring, dataset_review, dataset_song
 from acestep_plugins.commands.ui.tabs.dataset_row import COLUMNS, row_of
 from acestep_plugins.commands.ui.tabs.kind_box import KindBox, kind_box
-from acestep_plugins.commands.ui.telling import listed, problems_of
+from acestep_plugins.commands.ui.telling import listed, told_lines
 from acestep_plugins.commands.ui.words import Words
 from acestep_plugins.commands.ui.work import Job, first_done, result_of
 
@@ -85,7 +85,8 @@ def build(shell: Shell) -> Dataset:
 def seen(job: Job, words: Words) -> list[Any]:
     """The songs of a scan, as a table, and what is said of all of them."""
     found = result_of(job)
-    lines = [*(f"{p['text']}; {p['remedy']}" for p in found["problems"]), *found["notes"]]
+    problems = [f"{p['text']}; {p['remedy']}" for p in found["problems"]]
+    lines = [words.said(line) for line in (*problems, *found["notes"])]
     usable = [s for s in found["songs"] if not s["problems"]]
     total = words("usable", good=len(usable), all=len(found["songs"]),
                   length=clock(sum(s["duration_s"] for s in usable)))  # fmt: skip
@@ -121,7 +122,7 @@ def _told(shell: Shell) -> tuple[Any, list[Any]]:
 def asked_told(found: Mapping[str, Any], words: Words) -> str:
     filled = sum(map(len, found["filled"].values()))
     head = words("filled", songs=len(found["filled"]), fields=filled, kept=len(found["kept"]))
-    return listed(head, [*problems_of(found), *found["notes"]])
+    return listed(head, told_lines(found, words, "notes"))
 
 
 def _writing(shell: Shell, dataset: Dataset) -> None:
@@ -162,6 +163,6 @@ def _encoded(shell: Shell) -> tuple[Any, list[Any]]:
             return [gr.skip()]
         found = done["result"]
         head = shell.words("encoded", out=found["out"], songs=len(found["encoded"]), kept=len(found["kept"]))
-        return [listed(head, [*problems_of(found), *found["warnings"]])]
+        return [listed(head, told_lines(found, shell.words, "warnings"))]
 
     return tell, [shown]

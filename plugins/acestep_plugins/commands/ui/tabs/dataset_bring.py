@@ -11,7 +11,7 @@ from acestep_plugins.commands.serve.listening import CONTAINERS
 from acestep_plugins.commands.serve.uploads import TEXTS
 from acestep_plugins.commands.ui.panel import Panel, job_panel, started
 from acestep_plugins.commands.ui.shell import Shell
-from acestep_plugins.commands.ui.telling import listed, problems_of
+from acestep_plugins.commands.ui.telling import listed, told_lines
 from acestep_plugins.commands.ui.work import Job, first_done
 
 KIND = "add_songs"
@@ -48,7 +48,7 @@ def _sent(shell: Shell, paths: Sequence[Path]) -> tuple[list[str], list[str]]:
         try:
             names.append(shell.work.upload(path))
         except UserError as e:
-            problems.append(f"{path.name}: {e}")
+            problems.append(f"{path.name}: {shell.words.said(str(e))}")
     return names, problems
 
 
@@ -58,4 +58,4 @@ def _told(shell: Shell, jobs: Sequence[Job]) -> Any:
         return gr.skip()
     found = done["result"]
     counts = {n: len(found[n]) for n in ("added", "kept")}
-    return listed(shell.words("brought", folder=found["folder"], **counts), problems_of(found))
+    return listed(shell.words("brought", folder=found["folder"], **counts), told_lines(found, shell.words))

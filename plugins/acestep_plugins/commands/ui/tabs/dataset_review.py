@@ -10,7 +10,7 @@ from acestep_core.reviewing import as_text
 from acestep_plugins.commands.ui.fields import fields_of
 from acestep_plugins.commands.ui.form import Form
 from acestep_plugins.commands.ui.shell import Shell
-from acestep_plugins.commands.ui.telling import grid, listed, problems_of
+from acestep_plugins.commands.ui.telling import grid, listed, told_lines
 
 _MOST_TAGS = 60
 
@@ -44,7 +44,7 @@ def _queue(shell: Shell, dataset: Any) -> None:
         item = items[0]
         name, left = PurePath(item["path"]).name, words("review_left", count=len(items))
         head = f"**{name} · {words.label(item['field'])}** ({left})"
-        why = "\n".join(f"- {w}" for w in item["why"])
+        why = "\n".join(f"- {words.said(w)}" for w in item["why"])
         said = as_text(item["value"])
         choices = [as_text(v) for v in item["alternatives"]]
         return [items, f"{head}\n\n{why}", gr.update(value=said, visible=True),
@@ -90,7 +90,7 @@ def _changed(shell: Shell, found: Mapping[str, Any]) -> str:
     words = shell.words
     rows = [(c["song"], c["before"], c["after"]) for c in found["changed"]]
     edits = grid([words("column_song"), words("tags_before"), words("tags_after")], rows) if rows else ""
-    lines = [*problems_of(found), *found["notes"]]
+    lines = told_lines(found, words, "notes")
     counts = ", ".join(f"{tag} {count}" for tag, count in found["counts"][:_MOST_TAGS])
     notes = listed(words("note"), lines) if lines else ""
     return edits + notes + listed(words("tags_counts"), [counts])

@@ -21,7 +21,7 @@ def row_of(song: Mapping[str, Any], words: Words) -> list[str]:
     count = len(song["lyrics"].split())
     lyrics = "–" if song["instrumental"] else words("words_count", count=count)
     sure = [v for v in song["confidence"].values() if v is not None]
-    wrong = [p["text"] for p in song["problems"]] + list(song["notes"])
+    wrong = [words.said(text) for text in (*(p["text"] for p in song["problems"]), *song["notes"])]
     return [PurePath(song["path"]).name, clock(song["duration_s"]), shown("caption"), shown("lyrics", lyrics),
             *(shown(n) for n in ("bpm", "keyscale", "timesignature", "language", "genre")),
             f"{min(sure):.0%}" if sure else "", "; ".join(wrong)]  # fmt: skip

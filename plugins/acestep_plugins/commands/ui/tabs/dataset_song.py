@@ -83,8 +83,8 @@ def _heard(shell: Shell, path: str, txt: str) -> tuple[dict[str, Any], str]:
 
 
 def _shown(song: Mapping[str, Any], sound: str, words: Words) -> list[Any]:
-    wrong = [f"{p['text']}; {p['remedy']}" for p in song["problems"]]
-    wrong += [f"{words.label(i['field'])}: {why}" for i in song["review"] for why in i["why"]]
+    wrong = [words.said(f"{p['text']}; {p['remedy']}") for p in song["problems"]]
+    wrong += [f"{words.label(i['field'])}: {words.said(why)}" for i in song["review"] for why in i["why"]]
     told = [f"- {line}" for line in wrong]
     title = f"**{Path(song['path']).name}** · {song['duration_s']:.1f} s · {song['rate_hz']} Hz"
     values = [_told(song, n, words) for n in FIELDS]

@@ -78,8 +78,11 @@ def _seen(shell: Shell) -> list[Any]:
     words, told = shell.words, shell.work.models_now()
     chosen = flat({n: told["chosen"].get(n) for n in ("model", "variant", "lm")}, words)
     rows, parts = [*chosen, *_loaded(told.get("loaded") or {}, words)], told["parts"]
-    shown = grid([words(f"part_{n}") for n in ("name", "kind", "size", "problems")],
-                 [(p["name"], p["kind"], gigabytes(p["bytes"]), "; ".join(p["problems"])) for p in parts])  # fmt: skip
+    rows_of_parts = [
+        (p["name"], p["kind"], gigabytes(p["bytes"]), "; ".join(words.said(text) for text in p["problems"]))
+        for p in parts
+    ]
+    shown = grid([words(f"part_{n}") for n in ("name", "kind", "size", "problems")], rows_of_parts)
     names = {kind: [p["name"] for p in parts if p["kind"] == kind] for kind in ("model", "lm")}
     offered = [[(words("automatic"), ""), *((n, n) for n in names[kind])] for kind in ("model", "lm")]
     return [facts_table(rows), shown, *(gr.update(choices=c) for c in offered)]

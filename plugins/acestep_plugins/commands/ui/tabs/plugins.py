@@ -17,7 +17,8 @@ def build(shell: Shell) -> None:
     """Draws the tab."""
     words, plugins = shell.words, shell.work.plugins
     headers = [words(f"plugin_{n}") for n in ("kind", "name", "from", "version", "about")]
-    rows = [[p["kind"], p["name"], p["distribution"], p["version"], p.get("problem") or p["about"]] for p in plugins]
+    rows = [[*(p[k] for k in ("kind", "name", "distribution", "version")), words.said(p.get("problem") or p["about"])]
+            for p in plugins]  # fmt: skip
     gr.Markdown(words("plugins_help"))
     table = gr.Dataframe(rows, headers=headers, interactive=False, elem_id="plugins-table", wrap=True, max_height=420,
                          show_search="filter", buttons=[], column_widths=_WIDTHS)  # fmt: skip
@@ -38,23 +39,24 @@ def build(shell: Shell) -> None:
 
 def _about(shell: Shell, plugin: Mapping[str, Any]) -> str:
     words = shell.words
-    rows = [(words(f"plugin_{n}"), plugin[k]) for n, k in (("name", "qualified"), ("from", "distribution"),
+    rows = [(words(f"plugin_{n}"), words.said(plugin[k])) for n, k in (("name", "qualified"), ("from", "distribution"),
             ("version", "version"), ("about", "about"))]  # fmt: skip
     own = fields_of(plugin["options"], str(plugin["name"]))
-    options = [(f.name, json.dumps(f.default), ", ".join(map(str, f.allowed)) or f.kind, f.about) for f in own.values()]
+    options = [(f.name, json.dumps(f.default), ", ".join(map(str, f.allowed)) or f.kind,
+                words.help(f.name, f.about, f.owner)) for f in own.values()]  # fmt: skip
     headers = [words(f"option_{n}") for n in ("name", "default", "allowed", "about")]
     return facts_table(rows) + (grid(headers, options) if options else "")
 
 
 def _machine(shell: Shell, told: Mapping[str, Any]) -> str:
     words = shell.words
-    troubles = [(t["problem"], t["mend"]) for t in told["troubles"]] or [(words("healthy"), "")]
+    troubles = [(words.said(t["problem"]), words.said(t["mend"])) for t in told["troubles"]] or [(words("healthy"), "")]
     rows = [(words("torch"), told["torch"].get("version", ""))]
     rows += [(g["name"], g.get("driver") or "") for g in told["gpus"]]
     uses = []
     for use in told["uses"]:
         tier = use["tier"] or {}
-        uses.append((use["device"], use["problem"] or _tier(tier)))
+        uses.append((use["device"], words.said(use["problem"] or "") or _tier(tier)))
     return facts_table(rows) + grid([words("trouble"), words("mend")], troubles) + facts_table(uses)
 
 

@@ -99,7 +99,8 @@ def _facts(shell: Shell, found: Mapping[str, Any]) -> str:
     rows.append((words.label("adapter"), found["adapter"] or "–"))
     if None not in found["grid"]:
         rows.append((words("loss_grid"), "{:.4f} → {:.4f}".format(*found["grid"])))
-    rows += [(words("finding"), "; ".join(filter(None, (f["text"], f["hint"])))) for f in found["findings"]]
+    findings = [[words.said(text) for text in (f["text"], f["hint"]) if text] for f in found["findings"]]
+    rows += [(words("finding"), "; ".join(f)) for f in findings]
     kept = [(c["step"], c["path"], words("best") if c["best"] else "") for c in found["checkpoints"]]
     checkpoints = grid([words("checkpoint"), words.label("path"), ""], kept)
     settings = facts_table(sorted(found["settings"].items()))
@@ -130,7 +131,7 @@ def _export(shell: Shell, train: Any) -> None:
         if job is None:
             return [gr.skip(), gr.skip()]
         files = [str(shell.work.file(str(job["id"]), f["name"])) for f in job["files"]]
-        notes = "\n".join(f"- {n}" for n in job["result"]["notes"])
+        notes = "\n".join(f"- {words.said(n)}" for n in job["result"]["notes"])
         update = gr.update(value=files, visible=bool(files))
         return [update, f"{words('export_done', out=job['result']['out'])}\n{notes}"]
 
