@@ -26,8 +26,7 @@ def test_a_reload_and_a_second_browser_find_all_work_and_each_kind_is_cancelled_
     _encoding_behind_it(visit)
     visit.open()
     visit.shows("music-progress", f"/{STEPS}")
-    visit.go("dataset")
-    _unfold_both(visit)
+    visit.go("dataset")  # where both are unfolded now, without anybody's doing
     visit.shows("annotate-progress", f"/{SONGS}")
     visit.shows("encode-progress", "Waiting, 1 before it")
     other = Visit(chromium, page.url, "zh-CN")
@@ -100,7 +99,8 @@ def _endless_clip(visit: Visit) -> None:
 def _long_labelling(visit: Visit) -> None:
     visit.go("dataset")
     visit.fill("dataset-source", "long")
-    _unfold_both(visit)
+    visit.unfold("Find captions, tempo, key")
+    visit.unfold("Encode into training data")
     visit.choose("annotate-annotate-annotators", "patient")
     visit.fill("annotate-patient-seconds", "3")
     visit.press("annotate-start")
@@ -111,8 +111,3 @@ def _encoding_behind_it(visit: Visit) -> None:
     visit.fill("encode-encode-out", "long-encoded")
     visit.press("encode-start")
     visit.shows("encode-progress", "Waiting, 1 before it")
-
-
-def _unfold_both(visit: Visit) -> None:
-    visit.unfold("Find captions, tempo, key")
-    visit.unfold("Encode into training data")

@@ -65,7 +65,7 @@ def job_panel(
 
     shell.when(timer.tick, look, [jobs, ended], outputs, **HIDDEN)
     shell.when(stop.click, lambda ids: _stopped(shell, ids), [jobs], [shown])
-    shell.panels.append((kinds, panel.outputs))
+    shell.panels.append((kinds, panel.outputs, _folds(shown)))
     return panel
 
 
@@ -81,17 +81,26 @@ def _stopped(shell: Shell, ids: list[str]) -> str:
     return bar(shell.words("cancelling"), None)
 
 
+def _folds(control: Any) -> list[Any]:
+    """The accordions that a control is in, which hide it while they are closed."""
+    around = control.parent
+    outer = [] if around is None else _folds(around)
+    return [around, *outer] if isinstance(around, gr.Accordion) else outer
+
+
 def take_up(shell: Shell) -> None:
-    """Have all panels show on opening the work that is on its way already."""
+    """Have all panels show on opening the work that is on its way already, in accordions that are open then."""
+    folds = list(dict.fromkeys(fold for _, _, around in shell.panels for fold in around))
 
     def taken_up() -> list[Any]:
-        jobs, updates = shell.work.unfinished(), list[Any]()
-        for kinds, outputs in shell.panels:
+        jobs, updates, seen = shell.work.unfinished(), list[Any](), list[Any]()
+        for kinds, outputs, around in shell.panels:
             ids = [str(j["id"]) for j in jobs if j["kind"] in kinds]
             updates += started(ids, shell.words) if ids else [gr.skip()] * len(outputs)
-        return updates
+            seen += around if ids else []
+        return updates + [gr.update(open=True) if fold in seen else gr.skip() for fold in folds]
 
-    shell.on_load(taken_up, [o for _, outputs in shell.panels for o in outputs])
+    shell.on_load(taken_up, [*(o for _, outputs, _ in shell.panels for o in outputs), *folds])
 
 
 def progress(jobs: Sequence[Job], words: Words) -> str:

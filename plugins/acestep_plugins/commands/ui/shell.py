@@ -24,8 +24,8 @@ class Shell:
     words: Words
     tabs: Any = None
     loads: list[tuple[Callable[[], Any], list[Any]]] = field(default_factory=list)
-    panels: list[tuple[Sequence[str], list[Any]]] = field(default_factory=list)
-    """Kinds of jobs, and the controls that show those of them that are unfinished."""
+    panels: list[tuple[Sequence[str], list[Any], list[Any]]] = field(default_factory=list)
+    """Kinds of jobs, the controls that show those of them that are unfinished, and the accordions around these."""
     shared: dict[str, Any] = field(default_factory=dict)
     """Controls of one tab that others fill in, by name."""
 
