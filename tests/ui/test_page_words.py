@@ -1,11 +1,15 @@
 """The three languages are whole, and the browser's own is chosen."""
 
 import json
+import re
 import string
 from pathlib import Path
 
 import pytest
 
+from acestep_core import events, lm
+from acestep_plugins.commands.serve import kinds as serve
+from acestep_plugins.commands.serve.kinds import KINDS
 from acestep_plugins.commands.ui import words as module
 from acestep_plugins.commands.ui.words import LANGUAGES, SECTIONS, preferred, words
 
@@ -20,7 +24,7 @@ def places(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
-@pytest.mark.parametrize("section", ("text", "label"))
+@pytest.mark.parametrize("section", ("text", "label", "stage"))
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_language_says_the_same_things_with_the_same_blanks(language: str, section: str):
     own, english = content(language)[section], content("en")[section]
@@ -34,6 +38,17 @@ def test_every_language_says_the_same_things_with_the_same_blanks(language: str,
 def test_chinese_and_japanese_explain_the_same_fields(section: str):
     assert set(content("zh")[section]) == set(content("ja")[section])
     assert all(content("zh")[section].values()) and all(content("ja")[section].values())
+
+
+def test_every_stage_of_every_kind_of_job_has_a_name():
+    kinds, core = Path(serve.__file__).parent, Path(lm.__file__).parent
+    source = "".join(
+        p.read_text(encoding="utf-8") for p in (*kinds.glob("*.py"), *core.glob("*.py"), Path(events.__file__))
+    )
+    stages = set(re.findall(r"""(?:progress|on_token)\("([a-z ]+)\"""", source))
+    stages |= set(re.findall(r"\w+", re.search(r"`stage` is ([\w, ]+) \(", source)[1])) - {"or"}
+    assert stages > {"songs", "train", "plan", "steps"}
+    assert set(content("en")["stage"]) == stages | set(KINDS)
 
 
 def test_the_files_hold_nothing_else():

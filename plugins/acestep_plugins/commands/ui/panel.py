@@ -111,7 +111,7 @@ def progress(jobs: Sequence[Job], words: Words) -> str:
     if now["state"] == "queued":
         return bar(words("queued", ahead=now.get("ahead", 0)), None)
     done, total = told.get("done"), told.get("total")
-    what = words.value(told.get("stage") or now["kind"])
+    what = words.stage(told.get("stage") or now["kind"])
     several = f"{len(jobs) - len(running) + 1}/{len(jobs)} · " if len(jobs) > 1 else ""
     if not total:
         return bar(several + what, None)

@@ -11,7 +11,7 @@ from typing import Any
 from acestep_plugins.commands.ui.sentences import Sentences
 
 LANGUAGES = ("en", "zh", "ja")
-SECTIONS = ("text", "label", "help", "reason", "value")
+SECTIONS = ("text", "label", "help", "reason", "value", "stage")
 SENTENCES = "sentences"  # folder of those that the core says in English
 
 
@@ -44,6 +44,10 @@ class Words:
     def said(self, text: str) -> str:
         """What the core says of a problem and the like, as far as it is translated."""
         return self.sentences(text)
+
+    def stage(self, name: str) -> str:
+        """What a job is at: a kind of jobs or a stage of one; a third party's name as it is."""
+        return self.texts["stage"].get(name, name)
 
     def value(self, value: Any) -> str:
         """How a choice is shown; names of plugins and the like as they are."""
