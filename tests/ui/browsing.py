@@ -71,13 +71,13 @@ class Visit:
             quiet[0] = 0 if self._unanswered else quiet[0] + 1
             return quiet[0] > 2
 
-        self.until(still)
+        self.until(still, lambda: [r.url for r in self._unanswered])
 
-    def until(self, holds: Callable[[], bool]) -> None:
-        """Wait until something holds that is seen in no single place."""
+    def until(self, holds: Callable[[], bool], told: Callable[[], Any] = lambda: "") -> None:
+        """Wait until something holds that is seen in no single place; `told` says why it may not."""
         end = time.monotonic() + WAIT_MS / 1000
         while not holds():
-            assert time.monotonic() < end
+            assert time.monotonic() < end, told()
             self.tab.wait_for_timeout(_LOOK_MS)
 
     def go(self, tab: str, title: str = "") -> None:
