@@ -8,7 +8,11 @@ from pretended import Pretended
 
 pytest.importorskip("gradio", reason="the extra 'ui' is not installed")
 
+import gradio as gr
+
+from acestep_core.errors import UserError
 from acestep_plugins.commands.ui.page import build
+from acestep_plugins.commands.ui.shell import Shell, connect
 from acestep_plugins.commands.ui.words import words
 from acestep_plugins.commands.ui.work import Work
 
@@ -26,7 +30,24 @@ def test_an_event_is_seen_on_its_way_in_one_place_at_most(events: list[Mapping[s
 
 def test_what_is_done_on_opening_asks_the_browser_for_nothing(events: list[Mapping[str, Any]]):
     loads = [e for e in events if any(name == "load" for _, name in e["targets"])]
-    assert loads and all(e["inputs"] == [] for e in loads)
+    assert [e["inputs"] for e in loads] == [[]]
+
+
+def test_what_the_parts_of_the_page_show_on_opening_is_put_together_and_a_problem_of_one_keeps_no_other():
+    def fails() -> str:
+        raise UserError("There is no server", "start it")
+
+    with gr.Blocks() as page:
+        choice, text, missing = gr.Dropdown(), gr.Textbox(), gr.Textbox()
+        shell = Shell(Work(Pretended()), words("en"))
+        shell.on_load(lambda: [gr.update(choices=["a"]), "now"], [choice, text])
+        shell.on_load(fails, [missing])
+        shell.on_load(lambda: gr.update(value="a"), [choice])
+        connect(shell, page)
+    (event,) = page.fns.values()
+    with pytest.warns(UserWarning, match="There is no server"):
+        shown = event.fn()
+    assert shown == [gr.update(choices=["a"], value="a"), "now", gr.skip()]
 
 
 def test_an_event_of_many_controls_is_one(events: list[Mapping[str, Any]]):

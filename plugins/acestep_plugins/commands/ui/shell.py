@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
@@ -62,9 +63,40 @@ class Shell:
 
 
 def connect(shell: Shell, page: Any) -> None:
-    """Have the page do on opening what its parts asked for."""
-    for does, outputs in shell.loads:
-        shell.when(page.load, does, [], outputs, **HIDDEN)
+    """Have the page do on opening what its parts asked for.
+
+    It is one event: of many that are over at once, one after the other opens and closes the stream that their outcomes
+    come by, and an outcome that meets a closing one is lost.
+    """
+    outputs = list(dict.fromkeys(o for _, own in shell.loads for o in own))
+
+    def opened() -> list[Any]:
+        shown: dict[Any, Any] = dict.fromkeys(outputs, gr.skip())
+        with ThreadPoolExecutor(len(shell.loads)) as at_once:
+            found = list(at_once.map(_tried, (does for does, _ in shell.loads)))
+        for (_, own), values in zip(shell.loads, found, strict=True):
+            if isinstance(values, UserError):
+                gr.Warning(shell.words.said(str(values)), duration=None, title=shell.words("problem"))
+            else:
+                for output, value in zip(own, values if len(own) > 1 else [values], strict=True):
+                    shown[output] = _both(shown[output], value)
+        return list(shown.values())
+
+    shell.when(page.load, opened, [], outputs, **HIDDEN)
+
+
+def _tried(does: Callable[[], Any]) -> Any:
+    """What it gives, or why it cannot."""
+    try:
+        return does()
+    except UserError as e:
+        return e
+
+
+def _both(first: Any, then: Any) -> Any:
+    """Two updates of one control as one; of what both say, the second counts."""
+    updates = all(isinstance(u, dict) and u.get("__type__") == "update" for u in (first, then))
+    return {**first, **then} if updates else first if then == gr.skip() else then
 
 
 def _seen_at(outputs: Sequence[Any], show_progress: str = "full", **how: Any) -> list[Any]:
