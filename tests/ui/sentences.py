@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from acestep_plugins.commands.ui.sentences import BLANK, GAP
+
 SAYING = (
     "UserError",
     "FatalError",
@@ -24,10 +26,8 @@ SAYING = (
 )
 LISTS = ("notes", "warnings", "why")
 NEAREST = {"did you mean '{}'?", "known: {}", "it has none"}  # of options.nearest
-BLANK = "{}"
 _DEEPEST, _MOST, _LETTERS = 5, 24, 3
 _NUMBERS = re.compile(r"[{}.%]+")
-_FILLED = re.compile(r"\{\}|--[a-z][a-z0-9-]*|-o \w+\.\w+=")
 Texts = set[str]
 
 
@@ -195,7 +195,7 @@ def _said(node: ast.AST) -> list[ast.expr]:
 
 def _is_sentence(text: str) -> bool:
     """Not only what is filled in, and neither a name of something nor HTML."""
-    letters = re.findall("[a-z]", _FILLED.sub("", text))
+    letters = re.findall("[a-z]", GAP.sub("", text))
     return " " in text.strip() and not text.startswith("<") and len(letters) >= _LETTERS
 
 

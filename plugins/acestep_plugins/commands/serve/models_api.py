@@ -139,6 +139,7 @@ def facts_router() -> APIRouter:
 
 
 def described(known: Any) -> dict[str, Any]:
+    """What the server tells of an installed plugin: its options as JSON Schema, or why it cannot be loaded."""
     facts = {"kind": known.kind, "name": known.name, "qualified": known.qualified, "distribution": known.dist,
              "version": known.version}  # fmt: skip
     try:

@@ -10,9 +10,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 BLANK = "{}"
-_FLAG = r"(?<![\w-])--[a-z][a-z0-9-]*|-o \w+\.\w+="
-_GAP = re.compile(rf"(\{{\}}|{_FLAG})")
-_FILLED = re.compile(rf"\{{(\d+)\}}|({_FLAG})")
+FLAG = r"(?<![\w-])--[a-z][a-z0-9-]*|-o \w+\.\w+="
+GAP = re.compile(rf"(\{{\}}|{FLAG})")
+_FILLED = re.compile(rf"\{{(\d+)\}}|({FLAG})")
 _FIELD = r"'[\w.]+' ?"
 _KEPT = 4096  # translated sentences
 # What is longer, in a line or in all, or put together of more, is nothing that the core says.
@@ -92,7 +92,7 @@ class Sentences:
 
 
 def _known(english: str, translation: str) -> _Sentence:
-    parts = _GAP.split(english)
+    parts = GAP.split(english)
     gaps = parts[1::2]
     lines = "\n" in english
     blank = "(.*?)" if lines else r"([^\n]*?)"

@@ -25,6 +25,11 @@ def listed(head: str, lines: Iterable[str]) -> str:
     return grid([head], [[line] for line in lines])
 
 
+def problem_line(problem: Mapping[str, Any], words: Words) -> str:
+    """A problem of a song or a dataset, and what mends it."""
+    return words.said(f"{problem['text']}; {problem['remedy']}")
+
+
 def told_lines(found: Mapping[str, Any], words: Words, *also: str) -> list[str]:
     """A line for each problem of each song that a result tells, and for what it says `also`, such as notes."""
     lines = [f"{name}: {words.said(p)}" for name, each in found["problems"].items() for p in each]

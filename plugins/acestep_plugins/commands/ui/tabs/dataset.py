@@ -12,7 +12,7 @@ from acestep_plugins.commands.ui.shell import HIDDEN, Shell
 from acestep_plugins.commands.ui.tabs import dataset_bring, dataset_review, dataset_song
 from acestep_plugins.commands.ui.tabs.dataset_row import COLUMNS, row_of
 from acestep_plugins.commands.ui.tabs.kind_box import KindBox, kind_box
-from acestep_plugins.commands.ui.telling import listed, told_lines
+from acestep_plugins.commands.ui.telling import listed, problem_line, told_lines
 from acestep_plugins.commands.ui.words import Words
 from acestep_plugins.commands.ui.work import Job, first_done, result_of
 
@@ -85,8 +85,7 @@ def build(shell: Shell) -> Dataset:
 def seen(job: Job, words: Words) -> list[Any]:
     """The songs of a scan, as a table, and what is said of all of them."""
     found = result_of(job)
-    problems = [f"{p['text']}; {p['remedy']}" for p in found["problems"]]
-    lines = [words.said(line) for line in (*problems, *found["notes"])]
+    lines = [*(problem_line(p, words) for p in found["problems"]), *map(words.said, found["notes"])]
     usable = [s for s in found["songs"] if not s["problems"]]
     total = words("usable", good=len(usable), all=len(found["songs"]),
                   length=clock(sum(s["duration_s"] for s in usable)))  # fmt: skip

@@ -11,6 +11,7 @@ from acestep_plugins.commands.ui.controls import LINES
 from acestep_plugins.commands.ui.fields import KNOWN
 from acestep_plugins.commands.ui.shell import Shell
 from acestep_plugins.commands.ui.tabs.dataset_row import row_of
+from acestep_plugins.commands.ui.telling import problem_line
 from acestep_plugins.commands.ui.words import Words
 
 FIELDS = ("caption", "lyrics", "genre", "bpm", "keyscale", "timesignature", "language")
@@ -83,7 +84,7 @@ def _heard(shell: Shell, path: str, txt: str) -> tuple[dict[str, Any], str]:
 
 
 def _shown(song: Mapping[str, Any], sound: str, words: Words) -> list[Any]:
-    wrong = [words.said(f"{p['text']}; {p['remedy']}") for p in song["problems"]]
+    wrong = [problem_line(p, words) for p in song["problems"]]
     wrong += [f"{words.label(i['field'])}: {words.said(why)}" for i in song["review"] for why in i["why"]]
     told = [f"- {line}" for line in wrong]
     title = f"**{Path(song['path']).name}** · {song['duration_s']:.1f} s · {song['rate_hz']} Hz"
