@@ -11,7 +11,40 @@ WAIT_MS = 150_000  # machines that do much else at once are slow
 DESK = {"width": 1280, "height": 900}
 _LOOK_MS = 50
 _TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
-_NEVER_ENDS = "/heartbeat/"
+_STREAMS = ("/heartbeat/", "/queue/data")  # they end when they like
+_COUNTS_EVENTS = """(() => {
+  const ask = window.fetch, begun = new Set(), over = new Set();
+  let joining = 0;
+  window.eventsOnTheirWay = () => joining + [...begun].filter(id => !over.has(id)).length;
+
+  const listen = async stream => {
+    const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+    for (let text = ""; ;) {
+      const {done, value} = await reader.read();
+      if (done) return;
+      const lines = (text + value).split("\\n");
+      text = lines.pop();
+      for (const line of lines.filter(l => l.startsWith("data:"))) {
+        const said = JSON.parse(line.slice(5));
+        if (said.msg === "process_completed") over.add(said.event_id);
+      }
+    }
+  };
+  window.fetch = async (where, how) => {
+    const url = String(where.url || where), joins = url.includes("/queue/join");
+    joining += joins;
+    try {
+      const answer = await ask(where, how);
+      if (joins && answer.ok) begun.add((await answer.clone().json()).event_id);
+      if (url.includes("/queue/data")) listen(answer.clone().body).catch(() => {});  // it is cut when it is over
+      return answer;
+    } finally {
+      joining -= joins;
+    }
+  };
+})()"""
+"""An event is over when its outcome is there. The stream that outcomes come by may stay open: the page opens one more
+for an event whose outcome was faster than its number, and that one waits for the next event."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +65,7 @@ class Visit:
 
     def __init__(self, browser: Any, url: str, locale: str = "en-US", **how: Any):
         self.context = browser.new_context(**{"locale": locale, "viewport": DESK, **how})
+        self.context.add_init_script(_COUNTS_EVENTS)
         self.tab = self.context.new_page()
         self.tab.set_default_timeout(WAIT_MS)
         self.asked: list[str] = []
@@ -64,14 +98,17 @@ class Visit:
         self.settle()
 
     def settle(self) -> None:
-        """Wait until nothing is asked that is not answered."""
+        """Wait until nothing is asked that is not answered, and no event is on its way."""
         quiet = [0]
 
+        def events() -> int:
+            return int(self.tab.evaluate("window.eventsOnTheirWay ? eventsOnTheirWay() : 0"))
+
         def still() -> bool:
-            quiet[0] = 0 if self._unanswered else quiet[0] + 1
+            quiet[0] = 0 if self._unanswered or events() else quiet[0] + 1
             return quiet[0] > 2
 
-        self.until(still, lambda: [r.url for r in self._unanswered])
+        self.until(still, lambda: [*(r.url for r in self._unanswered), f"{events()} events"])
 
     def until(self, holds: Callable[[], bool], told: Callable[[], Any] = lambda: "") -> None:
         """Wait until something holds that is seen in no single place; `told` says why it may not."""
@@ -145,5 +182,5 @@ class Visit:
 
     def _asks(self, request: Any) -> None:
         self.asked.append(request.url)
-        if _NEVER_ENDS not in request.url:
+        if not any(stream in request.url for stream in _STREAMS):
             self._unanswered.add(request)

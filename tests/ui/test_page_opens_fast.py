@@ -18,8 +18,13 @@ from acestep_plugins.commands.ui.work import Work
 
 
 @pytest.fixture(scope="module")
-def events() -> list[Mapping[str, Any]]:
-    return build(Work(Pretended()), words("en")).get_config_file()["dependencies"]
+def page() -> Mapping[str, Any]:
+    return build(Work(Pretended()), words("en")).get_config_file()
+
+
+@pytest.fixture(scope="module")
+def events(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return page["dependencies"]
 
 
 def test_an_event_is_seen_on_its_way_in_one_place_at_most(events: list[Mapping[str, Any]]):
@@ -53,3 +58,13 @@ def test_what_the_parts_of_the_page_show_on_opening_is_put_together_and_a_proble
 def test_an_event_of_many_controls_is_one(events: list[Mapping[str, Any]]):
     same = {(tuple(e["inputs"]), tuple(e["outputs"])) for e in events if len(e["inputs"]) > 50}
     assert len([e for e in events if len(e["inputs"]) > 50]) < 2 * len(same)
+
+
+def test_what_changes_a_state_whose_changes_are_events_goes_by_the_stream_that_tells_them(
+    page: Mapping[str, Any], events: list[Mapping[str, Any]]
+):
+    """See `shell.QUICK`; controls that are drawn tell their changes themselves."""
+    states = {c["id"] for c in page["components"] if c["type"] == "state"}
+    watched = {target for e in events for target, name in e["targets"] if name == "change"} & states
+    assert watched
+    assert {e["id"] for e in events if e["queue"] is False and watched & set(e["outputs"])} == set()

@@ -15,6 +15,8 @@ from acestep_plugins.commands.ui.words import Words
 from acestep_plugins.commands.ui.work import UNFINISHED, Job
 
 _EVERY_S = 1.0
+_TICKS: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": 1}
+"""One look after the other, and none waits for the outcome of the one before, which may be late; see `QUICK`."""
 
 
 @dataclass
@@ -63,7 +65,7 @@ def job_panel(
             return [_failed(words.said(str(e)))] + [gr.skip()] * (len(outputs) - 1)
         return [*_looked(shell, ids, before, found), *also(found)]
 
-    shell.when(timer.tick, look, [jobs, ended], outputs, **HIDDEN)
+    shell.when(timer.tick, look, [jobs, ended], outputs, **_TICKS, **HIDDEN)
     shell.when(stop.click, lambda ids: _stopped(shell, ids), [jobs], [shown])
     shell.panels.append((kinds, panel.outputs, _folds(shown)))
     return panel

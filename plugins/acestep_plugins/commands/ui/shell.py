@@ -14,6 +14,10 @@ from acestep_plugins.commands.ui.words import Words
 from acestep_plugins.commands.ui.work import Work
 
 HIDDEN: dict[str, Any] = {"show_progress": "hidden"}
+QUICK: dict[str, Any] = {**HIDDEN, "queue": False}
+"""Of events that are over at once: a question and its answer. The outcomes of all others come by one stream, opened and
+closed for each burst of them, and one that meets a closing stream is late. Not for those that change a `gr.State` whose
+changes are events, which only that stream tells."""
 PRIVATE: Any = "private"  # of events: not offered as an interface, the server has one
 
 

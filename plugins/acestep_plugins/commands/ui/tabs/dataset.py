@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import gradio as gr
@@ -27,6 +29,9 @@ class Dataset:
     txt: Any
     table: Any
     songs: Any
+    """As the newest scan found them."""
+    corrected: Any
+    """Those that a person corrected in this window, by path."""
     panel: Panel
     boxes: dict[str, KindBox]
 
@@ -43,11 +48,11 @@ def build(shell: Shell) -> Dataset:
                            elem_id="dataset-deep")  # fmt: skip
     scan = gr.Button(words("scan"), variant="primary", elem_id="dataset-scan")
     panel = job_panel(shell, ["scan"], "dataset")
-    songs, told = gr.State([]), gr.HTML(elem_id="dataset-told")
+    songs, corrected, told = gr.State([]), gr.State({}), gr.HTML(elem_id="dataset-told")
     table = gr.Dataframe(headers=[words(f"column_{c}") for c in COLUMNS], interactive=False, wrap=False, max_height=420,
                          elem_id="dataset-table", column_count=len(COLUMNS), max_chars=60, show_search="filter",
                          buttons=[])  # fmt: skip
-    dataset = Dataset(source, txt, table, songs, panel, {})
+    dataset = Dataset(source, txt, table, songs, corrected, panel, {})
     dataset_song.build(shell, dataset)
     _asking(shell, dataset)
     dataset_review.build(shell, dataset)
@@ -66,16 +71,18 @@ def build(shell: Shell) -> Dataset:
 
     def scanned(ids: list[str]) -> list[Any]:
         job = first_done(map(shell.work.job, ids))
-        return [gr.skip()] * 3 if job is None else seen(job, words)
+        return [gr.skip()] * 2 if job is None else seen(job, words)
 
     def newest() -> list[Any]:
         jobs = shell.work.jobs(kind="scan", state="done", limit=1)
-        return [*seen(jobs[0], words), jobs[0]["request"]["source"]] if jobs else [gr.skip()] * 4
+        return [*seen(jobs[0], words), jobs[0]["request"]["source"]] if jobs else [gr.skip()] * 3
 
-    outputs = [songs, table, told]
+    outputs = [songs, told]
     shell.when(scan.click, begin, [source, txt, deep], panel.outputs)
     shell.when(brought.ended.change, arrived, [brought.ended, txt], [source, *panel.outputs])
     shell.when(panel.ended.change, scanned, [panel.ended], outputs, **HIDDEN)
+    shell.when([songs.change, corrected.change], partial(drawn, words), [songs, corrected], [table],
+               trigger_mode="always_last", **HIDDEN)  # fmt: skip
     shell.on_load(newest, [*outputs, source])
     for kind in _ASKED:  # what they have found is seen at once
         shell.when(dataset.boxes[kind].panel.ended.change, begin, [source, txt, gr.State(False)], panel.outputs)
@@ -83,13 +90,18 @@ def build(shell: Shell) -> Dataset:
 
 
 def seen(job: Job, words: Words) -> list[Any]:
-    """The songs of a scan, as a table, and what is said of all of them."""
+    """The songs of a scan, and what is said of all of them."""
     found = result_of(job)
     lines = [*(problem_line(p, words) for p in found["problems"]), *map(words.said, found["notes"])]
     usable = [s for s in found["songs"] if not s["problems"]]
     total = words("usable", good=len(usable), all=len(found["songs"]),
                   length=clock(sum(s["duration_s"] for s in usable)))  # fmt: skip
-    return [found["songs"], [row_of(s, words) for s in found["songs"]], listed(total, lines)]
+    return [[{**s, "read_at": job["started_at"]} for s in found["songs"]], listed(total, lines)]
+
+
+def drawn(words: Words, songs: Sequence[Mapping[str, Any]], corrected: Mapping[str, Mapping[str, Any]]) -> list[Any]:
+    """The table: each song as it was read last, for it may be corrected while a scan is on its way."""
+    return [row_of(max(s, corrected.get(s["path"], s), key=itemgetter("read_at")), words) for s in songs]
 
 
 def _asking(shell: Shell, dataset: Dataset) -> None:

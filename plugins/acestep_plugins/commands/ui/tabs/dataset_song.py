@@ -10,7 +10,6 @@ from acestep_core.reviewing import as_text
 from acestep_plugins.commands.ui.controls import LINES
 from acestep_plugins.commands.ui.fields import KNOWN
 from acestep_plugins.commands.ui.shell import Shell
-from acestep_plugins.commands.ui.tabs.dataset_row import row_of
 from acestep_plugins.commands.ui.telling import problem_line
 from acestep_plugins.commands.ui.words import Words
 
@@ -50,21 +49,19 @@ def build(shell: Shell, dataset: Any) -> None:
     def step(by: int) -> Any:
         return lambda songs, txt, now: opened(songs, (now["place"] + by) % len(songs), txt)
 
-    def corrected(songs: list[Any], now: Mapping[str, Any], txt: str, accepts: bool, *values: str) -> list[Any]:
+    def saved(known: Mapping[str, Any], now: Mapping[str, Any], txt: str, accepts: bool, *values: str) -> list[Any]:
         said = {n: v or "" for n, v in zip(FIELDS, values, strict=True) if (v or "") != as_text(now[n])}
         taken = [n for n in now["unreviewed"] if n not in said] if accepts else []
         shell.work.finished("correct", {"song": now["path"], "txt": txt, **said, "accept": taken})
         result, sound = _heard(shell, now["path"], txt)
-        fresh = [result if s["path"] == now["path"] else s for s in songs]
-        rows = [row_of(s, words) for s in fresh]
-        return [fresh, rows, {"place": now["place"], **result}, *_shown(result, sound, words)]
+        return [{**known, now["path"]: result}, {"place": now["place"], **result}, *_shown(result, sound, words)]
 
     shell.when(dataset.table.select, chosen, [dataset.songs, dataset.txt], outputs)
     shell.when(before.click, step(-1), [dataset.songs, dataset.txt, now], outputs)
     shell.when(after.click, step(1), [dataset.songs, dataset.txt, now], outputs)
     for button, accepts in ((save, False), (accept, True)):
-        shell.when(button.click, lambda songs, n, txt, *v, a=accepts: corrected(songs, n, txt, a, *v),
-                   [dataset.songs, now, dataset.txt, *inputs], [dataset.songs, dataset.table, *outputs])  # fmt: skip
+        shell.when(button.click, lambda known, n, txt, *v, a=accepts: saved(known, n, txt, a, *v),
+                   [dataset.corrected, now, dataset.txt, *inputs], [dataset.corrected, *outputs])  # fmt: skip
 
 
 def _control(words: Words, name: str) -> Any:
@@ -77,9 +74,9 @@ def _control(words: Words, name: str) -> Any:
 
 
 def _heard(shell: Shell, path: str, txt: str) -> tuple[dict[str, Any], str]:
-    """All of a song, and its sound on this machine."""
+    """All of a song, with when it was read, and its sound on this machine."""
     job = shell.work.start("song", {"song": path, "txt": txt})
-    result = dict(shell.work.ended(job))
+    result = {**shell.work.ended(job), "read_at": shell.work.job(job)["started_at"]}
     return result, str(shell.work.file(job, result["file"]))
 
 

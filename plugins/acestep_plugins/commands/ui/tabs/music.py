@@ -13,7 +13,7 @@ from acestep_plugins.commands.ui.form import Form
 from acestep_plugins.commands.ui.making import KIND, TAGS
 from acestep_plugins.commands.ui.panel import Panel, job_panel
 from acestep_plugins.commands.ui.plugin_forms import plugin_options
-from acestep_plugins.commands.ui.shell import HIDDEN, Shell
+from acestep_plugins.commands.ui.shell import QUICK, Shell
 
 _ELSEWHERE = ("own_adapters", *modes.CHOICE)
 _TASK = "task"
@@ -116,7 +116,7 @@ def _source(shell: Shell, form: Form, tasks: Mapping[str, Mapping[str, Field]]) 
     def drawn(path: str | None, start: float | None, end: float | None) -> str:
         return wave_svg(path, start or 0, -1 if end is None else end)
 
-    shell.when([c.change for c in (player, *ends)], drawn, [player, *ends], [wave], **HIDDEN)
+    shell.when([c.change for c in (player, *ends)], drawn, [player, *ends], [wave], **QUICK)
     return wave
 
 

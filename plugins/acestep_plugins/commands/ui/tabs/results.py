@@ -23,7 +23,7 @@ from acestep_plugins.commands.ui.clips import (
 )
 from acestep_plugins.commands.ui.fields import fields_of
 from acestep_plugins.commands.ui.form import Form
-from acestep_plugins.commands.ui.shell import HIDDEN, Shell
+from acestep_plugins.commands.ui.shell import QUICK, Shell
 
 _ACTIONS = ("remix", "repaint_this", "apply", "score", "lrc")
 _TIMING = ("heads", "t", "noise_seed", "merge_s")
@@ -173,8 +173,8 @@ def _connect(shell: Shell, results: Results) -> None:
 
     shell.when(results.older.click, step(1), [results.jobs], results.outputs)
     shell.when(results.newer.click, step(-1), [results.jobs], results.outputs)
-    shell.when(results.search.change, found, [results.search], [results.history], **HIDDEN)
+    shell.when(results.search.change, found, [results.search], [results.history], **QUICK)
     shell.when(results.history.select, chosen, [], results.outputs)
-    shell.when(results.jobs.change, found, [results.search], [results.history], **HIDDEN)
+    shell.when(results.jobs.change, found, [results.search], [results.history], **QUICK)
     shell.on_load(newest, results.outputs)
     shell.on_load(lambda: found(""), [results.history])
