@@ -34,6 +34,18 @@ def sound_control(field: Field, words: Words, prefix: str, **how: Any) -> tuple[
     return SoundField(field.name, field.schema, field.owner), player
 
 
+def path_in(player: Any) -> Any:
+    """A hidden text box with the path of the sound in a player, whose change is that of the sound.
+
+    What Gradio calls the change of a player comes with each event that the player is asked in: what is done then, and
+    asks the player too, would be done again and again.
+    """
+    path = gr.Textbox("", visible="hidden", show_label=False)
+    gr.on([player.change], None, [player], [path], js="(sound) => sound ? sound.path : ''", api_visibility="private",
+          show_progress="hidden", show_progress_on=[])  # fmt: skip
+    return path
+
+
 def peaks_of(path: str | Path | None) -> tuple[list[float], float]:
     """How loud each of many parts of a sound is, from 0 to 1, and its length in seconds; nothing of nothing."""
     if not path:

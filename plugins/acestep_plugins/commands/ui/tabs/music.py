@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from acestep_plugins.commands.ui import modes
-from acestep_plugins.commands.ui.audio import SOUNDS, region, sound_control, wave_svg
+from acestep_plugins.commands.ui.audio import SOUNDS, path_in, region, sound_control, wave_svg
 from acestep_plugins.commands.ui.fields import Field, fields_of, tables_of, tasks_of
 from acestep_plugins.commands.ui.form import Form
 from acestep_plugins.commands.ui.making import KIND, TAGS
@@ -32,6 +32,8 @@ class Music:
     panel: Panel
     buttons: dict[str, Any]
     query: Any
+    song: Any
+    """The path of the song that a task works on."""
     wave: Any
     idle: Any
     beside: Any
@@ -70,7 +72,7 @@ def build(shell: Shell) -> Music:
         with gr.Column(scale=3) as words_box:
             buttons = {"create": create, **_words(shell, form, fields)}
         with gr.Column(scale=2, visible=False) as source_box:
-            wave = _source(shell, form, tasks)
+            song, wave = _source(shell, form, tasks)
     _metas(form, fields)
     _accordions(shell, form, fields, tasks, schema, buttons)
     with gr.Row(equal_height=True):
@@ -79,8 +81,8 @@ def build(shell: Shell) -> Music:
         ahead = gr.Checkbox(label=words("autogen"), info=words("autogen_help"), elem_id="music-autogen")
     panel = job_panel(shell, [KIND], "music")
     instrumental = buttons.pop("instrumental")
-    return Music(form, mode, instrumental, tasks, panel, buttons, query, wave, gr.State({}), beside, ahead,
-                 gr.State({}), query_box, words_box, source_box)  # fmt: skip
+    return Music(form, mode, instrumental, tasks, panel, buttons, query, song, wave, gr.State({}), beside,
+                 ahead, gr.State({}), query_box, words_box, source_box)  # fmt: skip
 
 
 def _words(shell: Shell, form: Form, fields: Mapping[str, Field]) -> dict[str, Any]:
@@ -103,11 +105,12 @@ def _metas(form: Form, fields: Mapping[str, Field]) -> None:
     form.add(fields, modes.METAS)
 
 
-def _source(shell: Shell, form: Form, tasks: Mapping[str, Mapping[str, Field]]) -> Any:
-    """The song that a task works on, with its waveform, and what is said of it."""
+def _source(shell: Shell, form: Form, tasks: Mapping[str, Mapping[str, Field]]) -> tuple[Any, Any]:
+    """The song that a task works on, with its waveform, and what is said of it: its path, and the waveform."""
     about = tasks["cover"]["source"]
     field, player = sound_control(about, shell.words, form.prefix)
     form.put((_TASK, "source"), field, player)
+    song = path_in(player)
     wave = region(shell.words, "music-wave")
     own = {n: f for each in tasks.values() for n, f in each.items() if n not in ("source", "codes", "codes_strength")}
     form.add(own, at=(_TASK,), visible=False)
@@ -116,8 +119,8 @@ def _source(shell: Shell, form: Form, tasks: Mapping[str, Mapping[str, Field]]) 
     def drawn(path: str | None, start: float | None, end: float | None) -> str:
         return wave_svg(path, start or 0, -1 if end is None else end)
 
-    shell.when([c.change for c in (player, *ends)], drawn, [player, *ends], [wave], **QUICK)
-    return wave
+    shell.when([c.change for c in (song, *ends)], drawn, [player, *ends], [wave], **QUICK)
+    return song, wave
 
 
 def _accordions(shell: Shell, form: Form, fields: Mapping[str, Field], tasks: Any,

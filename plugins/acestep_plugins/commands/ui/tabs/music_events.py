@@ -73,10 +73,11 @@ def _idle(shell: Shell, music: Music, loaded: Any) -> None:
         why = idle_in_request(asked, model_of(facts))
         return [why, *music.form.idle(why, before)]
 
-    controls = music.form.controls.items()
-    deciding = [loaded, music.mode.change, *(c.change for p, c in controls if p in _DECIDING or p[0] == "task")]
+    choices = {**music.form.controls, ("task", "source"): music.song}
+    chosen = [c.change for p, c in choices.items() if p in _DECIDING or p[0] == "task"]
     outputs = [music.idle, *music.form.inputs]
-    shell.when(deciding, look, [music.idle, *music.inputs], outputs, trigger_mode="always_last", **QUICK)
+    shell.when([loaded, music.mode.change, *chosen], look, [music.idle, *music.inputs], outputs,
+               trigger_mode="always_last", **QUICK)  # fmt: skip
     shell.on_load(lambda: look({}, START, False, *music.form.untouched), outputs)
 
 
