@@ -11,30 +11,7 @@ WAIT_MS = 150_000  # machines that do much else at once are slow
 DESK = {"width": 1280, "height": 900}
 _LOOK_MS = 50
 _TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
-_STREAMS = ("/heartbeat/", "/queue/data")  # they end when they like
-_COUNTS_EVENTS = """(() => {
-  const ask = window.fetch, parse = JSON.parse, begun = new Set(), over = new Set();
-  let joining = 0;
-  window.eventsOnTheirWay = () => joining + [...begun].filter(id => !over.has(id)).length;
-  window.fetch = async (where, how) => {
-    const joins = String(where.url || where).includes("/queue/join");
-    joining += joins;
-    try {
-      const answer = await ask(where, how);
-      if (joins && answer.ok) begun.add((await answer.clone().json()).event_id);
-      return answer;
-    } finally {
-      joining -= joins;
-    }
-  };
-  JSON.parse = (...how) => {
-    const said = parse(...how);
-    if (said && said.msg === "process_completed") over.add(said.event_id);
-    return said;
-  };
-})()"""
-"""An event is over when its outcome is there. The stream that outcomes come by may stay open: the page opens one more
-for an event whose outcome was faster than its number, and that one waits for the next event."""
+_NEVER_ENDS = "/heartbeat/"
 
 
 @dataclass(frozen=True)
@@ -55,7 +32,6 @@ class Visit:
 
     def __init__(self, browser: Any, url: str, locale: str = "en-US", **how: Any):
         self.context = browser.new_context(**{"locale": locale, "viewport": DESK, **how})
-        self.context.add_init_script(_COUNTS_EVENTS)
         self.tab = self.context.new_page()
         self.tab.set_default_timeout(WAIT_MS)
         self.asked: list[str] = []
@@ -88,17 +64,14 @@ class Visit:
         self.settle()
 
     def settle(self) -> None:
-        """Wait until nothing is asked that is not answered, and no event is on its way."""
+        """Wait until nothing is asked that is not answered."""
         quiet = [0]
 
-        def events() -> int:
-            return int(self.tab.evaluate("window.eventsOnTheirWay ? eventsOnTheirWay() : 0"))
-
         def still() -> bool:
-            quiet[0] = 0 if self._unanswered or events() else quiet[0] + 1
+            quiet[0] = 0 if self._unanswered else quiet[0] + 1
             return quiet[0] > 2
 
-        self.until(still, lambda: [*(r.url for r in self._unanswered), f"{events()} events"])
+        self.until(still, lambda: [r.url for r in self._unanswered])
 
     def until(self, holds: Callable[[], bool], told: Callable[[], Any] = lambda: "") -> None:
         """Wait until something holds that is seen in no single place; `told` says why it may not."""
@@ -173,5 +146,5 @@ class Visit:
     def _asks(self, request: Any) -> None:
         self.asked.append(request.url)
         player = request.resource_type == "media" or request.url.startswith("blob:")  # it reads as far as it likes
-        if not player and not any(stream in request.url for stream in _STREAMS):
+        if not player and _NEVER_ENDS not in request.url:
             self._unanswered.add(request)

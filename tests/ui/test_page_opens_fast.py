@@ -50,9 +50,26 @@ def test_what_the_parts_of_the_page_show_on_opening_is_put_together_and_a_proble
         shell.on_load(lambda: gr.update(value="a"), [choice])
         connect(shell, page)
     (event,) = page.fns.values()
-    with pytest.warns(UserWarning, match="There is no server"):
-        shown = event.fn()
+    *shown, told = event.fn()
     assert shown == [gr.update(choices=["a"], value="a"), "now", gr.skip()]
+    assert "There is no server" in told and "start it" in told
+
+
+def test_a_problem_leaves_the_controls_as_they_are_and_stays_until_a_button_does_what_it_should():
+    def answered(asked: str) -> list[str]:
+        if not asked:
+            raise UserError("There is no <server>", "start it")
+        return [asked, asked]
+
+    with gr.Blocks() as page:
+        shell, box, text, button = Shell(Work(Pretended()), words("en")), gr.Textbox(), gr.Textbox(), gr.Button()
+        shell.when(box.change, answered, [box], [box, text])
+        shell.when(button.click, answered, [box], [box, text])
+    by_itself, pressed = (event.fn for event in page.fns.values())
+    first, second = by_itself(""), by_itself("")
+    assert first[:2] == second[:2] == [gr.skip(), gr.skip()]
+    assert "There is no &lt;server&gt;" in first[2] and first[2] != second[2]  # else the browser would draw nothing
+    assert (by_itself("a"), pressed("a")) == (["a", "a", gr.skip()], ["a", "a", ""])
 
 
 def test_an_event_of_many_controls_is_one(events: list[Mapping[str, Any]]):
@@ -60,11 +77,18 @@ def test_an_event_of_many_controls_is_one(events: list[Mapping[str, Any]]):
     assert len([e for e in events if len(e["inputs"]) > 50]) < 2 * len(same)
 
 
-def test_what_changes_a_state_whose_changes_are_events_goes_by_the_stream_that_tells_them(
-    page: Mapping[str, Any], events: list[Mapping[str, Any]]
-):
-    """See `shell.QUICK`; controls that are drawn tell their changes themselves."""
+def test_no_event_goes_by_the_stream_which_loses_outcomes(page: Mapping[str, Any], events: list[Mapping[str, Any]]):
+    """Without it nobody is told the changes of a state, so that no event may wait for one."""
     states = {c["id"] for c in page["components"] if c["type"] == "state"}
-    watched = {target for e in events for target, name in e["targets"] if name == "change"} & states
-    assert watched
-    assert {e["id"] for e in events if e["queue"] is False and watched & set(e["outputs"])} == set()
+    assert states and {e["id"] for e in events for target, _ in e["targets"] if target in states} == set()
+    assert {e["id"] for e in events if e["queue"] is not False and e["backend_fn"]} == set()
+
+
+def test_unseen_texts_are_there_whatever_tab_is_open(page: Mapping[str, Any]):
+    def below(part: Mapping[str, Any]) -> set[int]:
+        inner = part.get("children") or []
+        return {p["id"] for p in inner}.union(*map(below, inner))
+
+    unseen = {c["id"] for c in page["components"] if c["props"].get("visible") == "hidden"}
+    (tabs,) = (part for part in page["layout"]["children"] if len(below(part)) > 100)
+    assert unseen and not unseen & below(tabs)

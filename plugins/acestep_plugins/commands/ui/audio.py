@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from acestep_plugins.commands.ui.fields import Field
+from acestep_plugins.commands.ui.shell import HIDDEN, PRIVATE, Shell
 from acestep_plugins.commands.ui.words import Words
 
 SOUNDS = ("source", "timbre")
@@ -34,15 +35,15 @@ def sound_control(field: Field, words: Words, prefix: str, **how: Any) -> tuple[
     return SoundField(field.name, field.schema, field.owner), player
 
 
-def path_in(player: Any) -> Any:
-    """A hidden text box with the path of the sound in a player, whose change is that of the sound.
+def path_in(shell: Shell, player: Any) -> Any:
+    """The path of the sound in a player, whose change is that of the sound; see `Shell.text`.
 
     What Gradio calls the change of a player comes with each event that the player is asked in: what is done then, and
     asks the player too, would be done again and again.
     """
-    path = gr.Textbox("", visible="hidden", show_label=False)
-    gr.on([player.change], None, [player], [path], js="(sound) => sound ? sound.path : ''", api_visibility="private",
-          show_progress="hidden", show_progress_on=[])  # fmt: skip
+    path = shell.text()
+    gr.on([player.change], None, [player], [path], js="(sound) => sound ? sound.path : ''", api_visibility=PRIVATE,
+          show_progress_on=[], **HIDDEN)  # fmt: skip
     return path
 
 

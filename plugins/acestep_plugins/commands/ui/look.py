@@ -32,6 +32,14 @@ footer {display: none !important;}
 .progress .bar.unknown > div {width: 30%; animation: wander 1.6s ease-in-out infinite alternate;}
 @keyframes wander {from {margin-left: 0} to {margin-left: 70%}}
 .progress .failed {color: var(--error-text-color, #b91c1c); white-space: pre-wrap;}
+#problem {position: fixed; right: 1rem; bottom: 1rem; z-index: 1000; width: min(28rem, calc(100vw - 2rem));
+  padding: 0 !important; background: none; border: none !important; box-shadow: none; overflow: visible;}
+.problem {background: var(--background-fill-primary); border: 1px solid var(--error-border-color, #b91c1c);
+  border-radius: 8px; padding: .7rem 1rem; margin-top: .5rem; box-shadow: 0 4px 16px rgb(0 0 0 / 25%);}
+.problem > div {display: flex; justify-content: space-between; gap: 1rem;}
+.problem b {color: var(--error-text-color, #b91c1c);}
+.problem button {background: none; border: none; cursor: pointer; color: inherit; padding: 0 .3rem;}
+.problem p {margin: .3rem 0 0; white-space: pre-line; overflow-wrap: anywhere;}
 .slot {border: 1px solid var(--border-color-primary); border-radius: 8px; padding: .6rem;}
 .facts table {width: 100%; border-collapse: collapse;}
 .facts table, .facts tr, .facts td, .grid table, .grid tr, .grid th, .grid td {border: none;}

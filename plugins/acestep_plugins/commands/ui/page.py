@@ -25,9 +25,9 @@ TITLE = "acestep-core"
 
 def build(work: Work, language: Words) -> gr.Blocks:
     """The whole page, every text from `language`."""
-    shell = Shell(work, language)
     with gr.Blocks(title=language("title", name=TITLE), analytics_enabled=False, fill_width=True) as page:
         _head(language)
+        shell = Shell(work, language)
         with gr.Tabs(selected="music") as shell.tabs:
             with gr.Tab(language("tab_models"), id="models", elem_id="tab-models") as tab:
                 chosen = models.build(shell, tab.select)

@@ -15,8 +15,6 @@ from acestep_plugins.commands.ui.words import Words
 from acestep_plugins.commands.ui.work import UNFINISHED, Job
 
 _EVERY_S = 1.0
-_TICKS: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": 1}
-"""One look after the other, and none waits for the outcome of the one before, which may be late; see `QUICK`."""
 
 
 @dataclass
@@ -28,7 +26,7 @@ class Panel:
     stop: Any
     timer: Any
     ended: Any
-    """Changes when the work is over: the ids of the jobs."""
+    """Changes when the work is over: the ids of the jobs, with spaces between."""
 
     @property
     def outputs(self) -> list[Any]:
@@ -53,29 +51,29 @@ def job_panel(
     shown = gr.HTML("", elem_id=f"{name}-progress")
     with gr.Row():
         stop = gr.Button(words("cancel"), variant="stop", visible=False, elem_id=f"{name}-cancel", size="sm")
-    jobs, ended = gr.State([]), gr.State([])
+    jobs, ended = gr.State([]), shell.text()
     timer = gr.Timer(_EVERY_S, active=False)
     panel = Panel(jobs, shown, stop, timer, ended)
     outputs = [shown, stop, timer, ended, *also_outputs]
 
-    def look(ids: list[str], before: list[str]) -> list[Any]:
+    def look(ids: list[str], before: str) -> list[Any]:
         try:
             found = [shell.work.job(i) for i in ids]
         except UserError as e:
             return [_failed(words.said(str(e)))] + [gr.skip()] * (len(outputs) - 1)
         return [*_looked(shell, ids, before, found), *also(found)]
 
-    shell.when(timer.tick, look, [jobs, ended], outputs, **_TICKS, **HIDDEN)
+    shell.when(timer.tick, look, [jobs, ended], outputs, **HIDDEN)
     shell.when(stop.click, lambda ids: _stopped(shell, ids), [jobs], [shown])
     shell.panels.append((kinds, panel.outputs, _folds(shown)))
     return panel
 
 
-def _looked(shell: Shell, ids: list[str], before: list[str], jobs: list[Job]) -> list[Any]:
+def _looked(shell: Shell, ids: list[str], before: str, jobs: list[Job]) -> list[Any]:
     if any(j["state"] in UNFINISHED for j in jobs):
         return [progress(jobs, shell.words), gr.skip(), gr.skip(), gr.skip()]
     over = [gr.update(visible=False), gr.Timer(active=False)]
-    return [outcome(jobs, shell.words), *over, gr.skip() if before == ids else ids]
+    return [outcome(jobs, shell.words), *over, gr.skip() if before.split() == ids else " ".join(ids)]
 
 
 def _stopped(shell: Shell, ids: list[str]) -> str:

@@ -7,7 +7,7 @@ import gradio as gr
 
 from acestep_plugins.commands.ui.fields import fields_of
 from acestep_plugins.commands.ui.form import OPTIONS, Form, of_plugin
-from acestep_plugins.commands.ui.shell import QUICK, Shell
+from acestep_plugins.commands.ui.shell import HIDDEN, Shell
 
 
 def plugin_options(shell: Shell, form: Form, tables: Mapping[str, str]) -> None:
@@ -31,4 +31,4 @@ def _one(shell: Shell, form: Form, table: str, plugin: Mapping[str, Any]) -> Non
         gr.Markdown(shell.words("options_of", name=name), elem_classes="options-of")
         form.add(own, at=(OPTIONS, of_plugin(table, name)))
     shell.when(chooser.change, lambda value: gr.update(visible=chosen(value)), [chooser], [box],
-               **QUICK)  # fmt: skip
+               **HIDDEN)  # fmt: skip

@@ -48,9 +48,9 @@ def make_page(work: Work) -> FastAPI:
 
 
 def _with_page(app: FastAPI, work: Work, code: str) -> Any:
-    page = build(work, words(code)).queue(default_concurrency_limit=8)
+    page, path = build(work, words(code)), f"/{code}"  # as root_path too: answers name files below it
     return gr.mount_gradio_app(
-        app, page, path=f"/{code}", theme=theme(), css=CSS, head=head(code), ssr_mode=False, footer_links=[],
+        app, page, path=path, root_path=path, theme=theme(), css=CSS, head=head(code), ssr_mode=False, footer_links=[],
         allowed_paths=[str(work.folder)], show_error=True, enable_monitoring=False, pwa=False, mcp_server=False,
         run_history=False,
     )  # fmt: skip

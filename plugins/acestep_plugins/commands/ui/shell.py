@@ -1,10 +1,12 @@
 """What all tabs share while they are built: the server, the words of the language, and what happens on a reload."""
 
 import json
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import wraps
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -14,10 +16,6 @@ from acestep_plugins.commands.ui.words import Words
 from acestep_plugins.commands.ui.work import Work
 
 HIDDEN: dict[str, Any] = {"show_progress": "hidden"}
-QUICK: dict[str, Any] = {**HIDDEN, "queue": False}
-"""Of events that are over at once: a question and its answer. The outcomes of all others come by one stream, opened and
-closed for each burst of them, and one that meets a closing stream is late. Not for those that change a `gr.State` whose
-changes are events, which only that stream tells."""
 PRIVATE: Any = "private"  # of events: not offered as an interface, the server has one
 
 
@@ -33,31 +31,54 @@ class Shell:
     """Kinds of jobs, the controls that show those of them that are unfinished, and the accordions around these."""
     shared: dict[str, Any] = field(default_factory=dict)
     """Controls of one tab that others fill in, by name."""
+    unseen: list[Any] = field(default_factory=list)
+    problem: Any = field(default_factory=lambda: gr.HTML(elem_id="problem"))
+    """Where the page says what went wrong."""
+
+    def text(self) -> Any:
+        """A text that is nowhere seen, to be an outcome of events and by its change an event itself.
+
+        It is part of the page wherever that stands: a control changes once more when its tab or accordion is opened.
+        """
+        self.unseen.append(gr.Textbox("", visible="hidden", render=False))
+        return self.unseen[-1]
 
     def on_load(self, does: Callable[[], Any], outputs: Sequence[Any]) -> None:
         """Have this done each time that somebody opens the page, whose controls are as they were built then."""
         self.loads.append((does, list(outputs)))
 
-    def told(self, does: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, whose `UserError` is shown instead of raised."""
+    def told(self, does: Callable[..., Any], count: int, well: Any) -> Callable[..., Any]:
+        """The function of so many outcomes, with one more: for `problem` if it ends well, or what to say of a
+        `UserError`, which leaves the others be."""
 
         @wraps(does)
-        def asked(*values: Any) -> Any:
+        def asked(*values: Any) -> list[Any]:
             try:
-                return does(*values)
+                given = does(*values)
             except UserError as e:
-                told = self.words.said(str(e))
-                raise gr.Error(told, title=self.words("problem"), duration=None, print_exception=False) from e
+                return [*[gr.skip()] * count, self.problems([e])]
+            return [*(given if count != 1 else [given]), well] if count else [well]
 
         return asked
+
+    def problems(self, found: Iterable[UserError]) -> str:
+        """For `problem`: each until somebody closes it, said anew even if it is the one of before."""
+        close, at = "this.closest('.problem').hidden = true", time.monotonic_ns()
+        return "".join(
+            f'<div class="problem" role="alert" data-at="{at}"><div><b>{escape(self.words("problem"))}</b>'
+            f'<button onclick="{close}" aria-label="{escape(self.words("close"))}">✕</button></div>'
+            f"<p>{escape(self.words.said(str(e)))}</p></div>"
+            for e in found
+        )
 
     def when(
         self, event: Any, does: Callable[..., Any], inputs: Iterable[Any] = (), outputs: Iterable[Any] = (), **how: Any
     ) -> Any:
-        """Have an event, or any of several, do something; problems are shown."""
+        """Have an event, or any of several, do something; problems are shown until a button does what it should."""
         events, outputs = event if isinstance(event, list) else [event], list(outputs)
-        return gr.on(events, self.told(does), list(inputs), outputs, api_visibility=PRIVATE,
-                     show_progress_on=_seen_at(outputs, **how), **how)  # fmt: skip
+        pressed = any(e.event_name == "click" for e in events)
+        does = self.told(does, len(outputs), "" if pressed else gr.skip())
+        return _event(events, does, list(inputs), [*outputs, self.problem], **how)
 
     def emptied(self, event: Any, controls: Sequence[Any]) -> Any:
         """Have an event empty some controls, in the browser itself and so before anything else can be pressed."""
@@ -67,11 +88,7 @@ class Shell:
 
 
 def connect(shell: Shell, page: Any) -> None:
-    """Have the page do on opening what its parts asked for.
-
-    It is one event: of many that are over at once, one after the other opens and closes the stream that their outcomes
-    come by, and an outcome that meets a closing one is lost.
-    """
+    """Have the page do on opening, as one event, what its parts asked for."""
     outputs = list(dict.fromkeys(o for _, own in shell.loads for o in own))
 
     def opened() -> list[Any]:
@@ -79,14 +96,24 @@ def connect(shell: Shell, page: Any) -> None:
         with ThreadPoolExecutor(len(shell.loads)) as at_once:
             found = list(at_once.map(_tried, (does for does, _ in shell.loads)))
         for (_, own), values in zip(shell.loads, found, strict=True):
-            if isinstance(values, UserError):
-                gr.Warning(shell.words.said(str(values)), duration=None, title=shell.words("problem"))
-            else:
+            if not isinstance(values, UserError):
                 for output, value in zip(own, values if len(own) > 1 else [values], strict=True):
                     shown[output] = _both(shown[output], value)
-        return list(shown.values())
+        return [*shown.values(), shell.problems(v for v in found if isinstance(v, UserError))]
 
-    shell.when(page.load, opened, [], outputs, **HIDDEN)
+    _event([page.load], opened, [], [*outputs, shell.problem], **HIDDEN)
+    for text in shell.unseen:
+        text.render()
+
+
+def _event(events: list[Any], does: Callable[..., Any], inputs: list[Any], outputs: list[Any], **how: Any) -> Any:
+    """A question and its answer.
+
+    Gradio's queue would answer by a stream that is opened and closed for each burst of events: what meets a closing
+    one is lost.
+    """
+    return gr.on(events, does, inputs, outputs, queue=False, api_visibility=PRIVATE,
+                 show_progress_on=_seen_at(outputs, **how), **how)  # fmt: skip
 
 
 def _tried(does: Callable[[], Any]) -> Any:

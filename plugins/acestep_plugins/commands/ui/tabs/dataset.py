@@ -32,6 +32,8 @@ class Dataset:
     """As the newest scan found them."""
     corrected: Any
     """Those that a person corrected in this window, by path."""
+    read: Any
+    """Changes with either of them."""
     panel: Panel
     boxes: dict[str, KindBox]
 
@@ -52,7 +54,7 @@ def build(shell: Shell) -> Dataset:
     table = gr.Dataframe(headers=[words(f"column_{c}") for c in COLUMNS], interactive=False, wrap=False, max_height=420,
                          elem_id="dataset-table", column_count=len(COLUMNS), max_chars=60, show_search="filter",
                          buttons=[])  # fmt: skip
-    dataset = Dataset(source, txt, table, songs, corrected, panel, {})
+    dataset = Dataset(source, txt, table, songs, corrected, shell.text(), panel, {})
     dataset_song.build(shell, dataset)
     _asking(shell, dataset)
     dataset_review.build(shell, dataset)
@@ -62,26 +64,26 @@ def build(shell: Shell) -> Dataset:
         asked = {"source": source.strip(), **({} if txt == "lyrics" else {"txt": txt}), "deep": deep}
         return started([shell.work.start("scan", asked)], words)
 
-    def arrived(ids: list[str], txt: str) -> list[Any]:
-        job = first_done(map(shell.work.job, ids))
+    def arrived(ids: str, txt: str) -> list[Any]:
+        job = first_done(map(shell.work.job, ids.split()))
         if job is None:
             return [gr.skip()] * (1 + len(panel.outputs))
         folder = job["request"]["folder"]
         return [folder, *begin(folder, txt, False)]
 
-    def scanned(ids: list[str]) -> list[Any]:
-        job = first_done(map(shell.work.job, ids))
-        return [gr.skip()] * 2 if job is None else seen(job, words)
+    def scanned(ids: str) -> list[Any]:
+        job = first_done(map(shell.work.job, ids.split()))
+        return [gr.skip()] * 3 if job is None else seen(job, words)
 
     def newest() -> list[Any]:
         jobs = shell.work.jobs(kind="scan", state="done", limit=1)
-        return [*seen(jobs[0], words), jobs[0]["request"]["source"]] if jobs else [gr.skip()] * 3
+        return [*seen(jobs[0], words), jobs[0]["request"]["source"]] if jobs else [gr.skip()] * 4
 
-    outputs = [songs, told]
+    outputs = [songs, told, dataset.read]
     shell.when(scan.click, begin, [source, txt, deep], panel.outputs)
     shell.when(brought.ended.change, arrived, [brought.ended, txt], [source, *panel.outputs])
     shell.when(panel.ended.change, scanned, [panel.ended], outputs, **HIDDEN)
-    shell.when([songs.change, corrected.change], partial(drawn, words), [songs, corrected], [table],
+    shell.when(dataset.read.change, partial(drawn, words), [songs, corrected], [table],
                trigger_mode="always_last", **HIDDEN)  # fmt: skip
     shell.on_load(newest, [*outputs, source])
     for kind in _ASKED:  # what they have found is seen at once
@@ -96,7 +98,8 @@ def seen(job: Job, words: Words) -> list[Any]:
     usable = [s for s in found["songs"] if not s["problems"]]
     total = words("usable", good=len(usable), all=len(found["songs"]),
                   length=clock(sum(s["duration_s"] for s in usable)))  # fmt: skip
-    return [[{**s, "read_at": job["started_at"]} for s in found["songs"]], listed(total, lines)]
+    return [[{**s, "read_at": job["started_at"]} for s in found["songs"]], listed(total, lines),
+            f"scan {job['id']}"]  # fmt: skip
 
 
 def drawn(words: Words, songs: Sequence[Mapping[str, Any]], corrected: Mapping[str, Mapping[str, Any]]) -> list[Any]:

@@ -54,14 +54,16 @@ def build(shell: Shell, dataset: Any) -> None:
         taken = [n for n in now["unreviewed"] if n not in said] if accepts else []
         shell.work.finished("correct", {"song": now["path"], "txt": txt, **said, "accept": taken})
         result, sound = _heard(shell, now["path"], txt)
-        return [{**known, now["path"]: result}, {"place": now["place"], **result}, *_shown(result, sound, words)]
+        told = f"{result['path']} {result['read_at']}"
+        return [{**known, now["path"]: result}, told, {"place": now["place"], **result}, *_shown(result, sound, words)]
 
     shell.when(dataset.table.select, chosen, [dataset.songs, dataset.txt], outputs)
     shell.when(before.click, step(-1), [dataset.songs, dataset.txt, now], outputs)
     shell.when(after.click, step(1), [dataset.songs, dataset.txt, now], outputs)
     for button, accepts in ((save, False), (accept, True)):
         shell.when(button.click, lambda known, n, txt, *v, a=accepts: saved(known, n, txt, a, *v),
-                   [dataset.corrected, now, dataset.txt, *inputs], [dataset.corrected, *outputs])  # fmt: skip
+                   [dataset.corrected, now, dataset.txt, *inputs],
+                   [dataset.corrected, dataset.read, *outputs])  # fmt: skip
 
 
 def _control(words: Words, name: str) -> Any:

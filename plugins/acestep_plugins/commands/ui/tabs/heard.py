@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from acestep_plugins.commands.ui.shell import QUICK, Shell
+from acestep_plugins.commands.ui.shell import HIDDEN, Shell
 
 MOST = 6
 
@@ -43,7 +43,7 @@ def build(shell: Shell, opened: Any) -> None:
 
     shell.when(add.click, added, [path, scale], [*outputs, path])
     shell.on_load(lambda: shown(shell.work.adapters()), outputs)
-    shell.when(opened, lambda: shown(shell.work.adapters()), [], outputs, **QUICK)
+    shell.when(opened, lambda: shown(shell.work.adapters()), [], outputs, **HIDDEN)
     for n, (_, _, strength, on, gone) in enumerate(rows):
         shell.when(strength.release, lambda v, now, n=n: change(n, now, scale=v), [strength, known], outputs)
         shell.when(on.input, lambda v, now, n=n: change(n, now, on=v), [on, known], outputs)

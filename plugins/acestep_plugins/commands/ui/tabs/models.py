@@ -12,7 +12,7 @@ from acestep_plugins.commands.ui.fields import fields_of
 from acestep_plugins.commands.ui.form import Form
 from acestep_plugins.commands.ui.panel import Panel, job_panel, started
 from acestep_plugins.commands.ui.plugin_forms import plugin_options
-from acestep_plugins.commands.ui.shell import QUICK, Shell
+from acestep_plugins.commands.ui.shell import HIDDEN, Shell
 from acestep_plugins.commands.ui.telling import facts_table, flat, gigabytes, grid
 from acestep_plugins.commands.ui.words import Words
 
@@ -52,7 +52,7 @@ def build(shell: Shell, opened: Any) -> Models:
     shell.when(unload.click, lambda: started([shell.work.start("unload", {})], words), [], panel.outputs)
     seen = partial(_seen, shell)
     outputs = [status, parts, *(form.controls[(n,)] for n in _PARTS)]
-    shell.when([panel.ended.change, opened], seen, [], outputs, **QUICK)
+    shell.when([panel.ended.change, opened], seen, [], outputs, **HIDDEN)
     shell.on_load(seen, outputs)
     shell.on_load(lambda: form.shown(shell.work.models_now()["chosen"]), form.inputs)
     return models

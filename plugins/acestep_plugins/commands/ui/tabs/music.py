@@ -13,7 +13,7 @@ from acestep_plugins.commands.ui.form import Form
 from acestep_plugins.commands.ui.making import KIND, TAGS
 from acestep_plugins.commands.ui.panel import Panel, job_panel
 from acestep_plugins.commands.ui.plugin_forms import plugin_options
-from acestep_plugins.commands.ui.shell import QUICK, Shell
+from acestep_plugins.commands.ui.shell import HIDDEN, Shell
 
 _ELSEWHERE = ("own_adapters", *modes.CHOICE)
 _TASK = "task"
@@ -110,7 +110,7 @@ def _source(shell: Shell, form: Form, tasks: Mapping[str, Mapping[str, Field]]) 
     about = tasks["cover"]["source"]
     field, player = sound_control(about, shell.words, form.prefix)
     form.put((_TASK, "source"), field, player)
-    song = path_in(player)
+    song = path_in(shell, player)
     wave = region(shell.words, "music-wave")
     own = {n: f for each in tasks.values() for n, f in each.items() if n not in ("source", "codes", "codes_strength")}
     form.add(own, at=(_TASK,), visible=False)
@@ -119,7 +119,7 @@ def _source(shell: Shell, form: Form, tasks: Mapping[str, Mapping[str, Field]]) 
     def drawn(path: str | None, start: float | None, end: float | None) -> str:
         return wave_svg(path, start or 0, -1 if end is None else end)
 
-    shell.when([c.change for c in (song, *ends)], drawn, [player, *ends], [wave], **QUICK)
+    shell.when([c.change for c in (song, *ends)], drawn, [player, *ends], [wave], **HIDDEN)
     return song, wave
 
 

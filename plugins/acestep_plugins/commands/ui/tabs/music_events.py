@@ -11,7 +11,7 @@ from acestep_plugins.commands.ui import modes
 from acestep_plugins.commands.ui.idle import idle_in_request, model_of, without
 from acestep_plugins.commands.ui.making import begin, next_batch, random_example, song_of
 from acestep_plugins.commands.ui.panel import started
-from acestep_plugins.commands.ui.shell import HIDDEN, QUICK, Shell
+from acestep_plugins.commands.ui.shell import HIDDEN, Shell
 from acestep_plugins.commands.ui.tabs.music import START, Music
 
 _WORDS = [(n,) for n in (*modes.WORDS, *modes.METAS)]
@@ -27,14 +27,14 @@ def connect(shell: Shell, music: Music, loaded: Any) -> None:
 
 def _modes(shell: Shell, music: Music, loaded: Any) -> None:
     shown = [music.query_box, music.words_box, music.source_box, *music.form.inputs]
-    shell.when(music.mode.change, lambda mode: in_mode(music, mode), [music.mode], shown, **QUICK)
+    shell.when(music.mode.change, lambda mode: in_mode(music, mode), [music.mode], shown, **HIDDEN)
     shell.on_load(lambda: _possible(shell), [music.mode])
-    shell.when(loaded, lambda mode: _possible(shell, mode), [music.mode], [music.mode], **QUICK)
+    shell.when(loaded, lambda mode: _possible(shell, mode), [music.mode], [music.mode], **HIDDEN)
     ends = [music.form.controls["task", n] for n in ("start", "end")]
-    shell.when(music.wave.submit, _drawn, [], ends, **QUICK)
+    shell.when(music.wave.submit, _drawn, [], ends, **HIDDEN)
     lyrics = music.form.controls[("lyrics",)]
     shell.when(music.instrumental.change, lambda on: gr.update(interactive=not on), [music.instrumental], [lyrics],
-               **QUICK)  # fmt: skip
+               **HIDDEN)  # fmt: skip
 
 
 def in_mode(music: Music, mode: str) -> list[Any]:
@@ -77,7 +77,7 @@ def _idle(shell: Shell, music: Music, loaded: Any) -> None:
     chosen = [c.change for p, c in choices.items() if p in _DECIDING or p[0] == "task"]
     outputs = [music.idle, *music.form.inputs]
     shell.when([loaded, music.mode.change, *chosen], look, [music.idle, *music.inputs], outputs,
-               trigger_mode="always_last", **QUICK)  # fmt: skip
+               trigger_mode="always_last", **HIDDEN)  # fmt: skip
     shell.on_load(lambda: look({}, START, False, *music.form.untouched), outputs)
 
 
@@ -131,7 +131,8 @@ def _making(shell: Shell, music: Music) -> None:
             request = without(request, idle_in_request(request, model_of(facts)))
         return [{"request": request}, *started(begin(work, request, beside), words)]
 
-    def ahead(on: bool, ids: list[str], last: dict[str, Any]) -> list[Any]:
+    def ahead(on: bool, ended: str, last: dict[str, Any]) -> list[Any]:
+        ids = ended.split()
         fresh = on and ids and "request" in last and last.get("ahead") != ids
         return one_ahead(shell, last) if fresh and work.job(ids[0])["state"] == "done" else [gr.skip()] * 5
 

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from acestep_plugins.commands.ui.fields import fields_of
-from acestep_plugins.commands.ui.shell import QUICK, Shell
+from acestep_plugins.commands.ui.shell import HIDDEN, Shell
 from acestep_plugins.commands.ui.telling import facts_table, grid
 
 _WIDTHS = ["12%", "18%", "16%", "8%", "46%"]  # so that most is what a plugin says of itself
@@ -32,7 +32,7 @@ def build(shell: Shell) -> None:
         kind, name = event.row_value[0], event.row_value[1]
         return _about(shell, next(p for p in plugins if (p["kind"], p["name"]) == (kind, name)))
 
-    shell.when(table.select, chosen, [], [about], **QUICK)
+    shell.when(table.select, chosen, [], [about], **HIDDEN)
     shell.when(machine.click, lambda: _machine(shell, shell.work.client.ask("GET", "/v1/doctor")), [], [told])
     shell.when(packages.click, lambda: _packages(shell, shell.work.client.ask("GET", "/v1/plugins/doctor")), [], [told])
 

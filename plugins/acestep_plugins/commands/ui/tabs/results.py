@@ -23,7 +23,7 @@ from acestep_plugins.commands.ui.clips import (
 )
 from acestep_plugins.commands.ui.fields import fields_of
 from acestep_plugins.commands.ui.form import Form
-from acestep_plugins.commands.ui.shell import QUICK, Shell
+from acestep_plugins.commands.ui.shell import HIDDEN, Shell
 
 _ACTIONS = ("remix", "repaint_this", "apply", "score", "lrc")
 _TIMING = ("heads", "t", "noise_seed", "merge_s")
@@ -56,6 +56,8 @@ class Results:
     timing: Form
     """How clips are looked at to be timed and scored."""
     jobs: Any
+    batch: Any
+    """Changes with them."""
     empty: Any
     place: Any
     older: Any
@@ -66,7 +68,7 @@ class Results:
     @property
     def outputs(self) -> list[Any]:
         """See `shown`."""
-        return [self.jobs, self.empty, self.place, *(o for s in self.slots for o in s.outputs)]
+        return [self.jobs, self.batch, self.empty, self.place, *(o for s in self.slots for o in s.outputs)]
 
 
 def build(shell: Shell) -> Results:
@@ -89,7 +91,7 @@ def build(shell: Shell) -> Results:
         headers = [words(f"history_{n}") for n in ("when", "task", "caption", "seeds", "job")]
         history = gr.Dataframe(headers=headers, interactive=False, elem_id="results-history", wrap=True,
                                column_count=len(headers), show_row_numbers=False, buttons=[])  # fmt: skip
-    results = Results(slots, timing, gr.State([]), empty, place, older, newer, search, history)
+    results = Results(slots, timing, gr.State([]), shell.text(), empty, place, older, newer, search, history)
     _connect(shell, results)
     return results
 
@@ -117,7 +119,7 @@ def shown(shell: Shell, results: Results, ids: Sequence[str]) -> list[Any]:
     """A batch, in all its slots."""
     made = clips_of(shell.work, ids)
     slots = [_filled(shell, i, made[i]) if i < len(made) else _blank() for i in range(len(results.slots))]
-    return [list(ids), gr.update(visible=not made), where(shell, ids), *(u for s in slots for u in s)]
+    return [list(ids), " ".join(ids), gr.update(visible=not made), where(shell, ids), *(u for s in slots for u in s)]
 
 
 def where(shell: Shell, ids: Sequence[str]) -> str:
@@ -173,8 +175,8 @@ def _connect(shell: Shell, results: Results) -> None:
 
     shell.when(results.older.click, step(1), [results.jobs], results.outputs)
     shell.when(results.newer.click, step(-1), [results.jobs], results.outputs)
-    shell.when(results.search.change, found, [results.search], [results.history], **QUICK)
+    shell.when(results.search.change, found, [results.search], [results.history], **HIDDEN)
     shell.when(results.history.select, chosen, [], results.outputs)
-    shell.when(results.jobs.change, found, [results.search], [results.history], **QUICK)
+    shell.when(results.batch.change, found, [results.search], [results.history], **HIDDEN)
     shell.on_load(newest, results.outputs)
     shell.on_load(lambda: found(""), [results.history])

@@ -22,8 +22,9 @@ def connect(shell: Shell, results: Results, music: Music) -> None:
         _sent_on(shell, results, music, place, slot)
         _asked_about(shell, results, place, slot)
 
-    def done(ids: list[str], now: list[str], last: dict[str, Any]) -> list[Any]:
+    def done(ended: str, now: list[str], last: dict[str, Any]) -> list[Any]:
         """A batch that AutoGen made meanwhile waits behind the one that is listened to."""
+        ids = ended.split()
         if not ids or shell.work.job(ids[0])["state"] != "done":
             return [gr.skip()] * (1 + len(results.outputs))
         if last.get("ahead") == ids:
@@ -38,7 +39,7 @@ def connect(shell: Shell, results: Results, music: Music) -> None:
 
     shell.when(music.panel.ended.change, done, [music.panel.ended, results.jobs, music.last],
                [shell.tabs, *results.outputs], **HIDDEN)  # fmt: skip
-    shell.when(results.jobs.change, reached, [music.ahead, results.jobs, music.last],
+    shell.when(results.batch.change, reached, [music.ahead, results.jobs, music.last],
                [music.last, *music.panel.outputs], **HIDDEN)  # fmt: skip
 
 

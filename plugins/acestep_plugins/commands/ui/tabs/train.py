@@ -12,7 +12,7 @@ from acestep_plugins.commands.ui.fields import fields_of, tables_of
 from acestep_plugins.commands.ui.form import Form
 from acestep_plugins.commands.ui.panel import Panel, job_panel, started
 from acestep_plugins.commands.ui.plugin_forms import plugin_options
-from acestep_plugins.commands.ui.shell import QUICK, Shell
+from acestep_plugins.commands.ui.shell import HIDDEN, Shell
 from acestep_plugins.commands.ui.tabs import train_choices, train_run
 from acestep_plugins.commands.ui.work import Job
 
@@ -108,5 +108,5 @@ def _command(shell: Shell, train: Train) -> None:
         return train_command(form.request(values), shell.work.models_folder)
 
     shell.when([c.change for c in form.inputs], told, form.inputs, [train.command], trigger_mode="always_last",
-               **QUICK)  # fmt: skip
+               **HIDDEN)  # fmt: skip
     shell.on_load(lambda: told(*form.untouched), [train.command])

@@ -9,7 +9,7 @@ from acestep_core.idle import idle_options
 from acestep_core.options import options_of, parse_options
 from acestep_core.train_settings import TrainSettings, contradictions
 from acestep_plugins.commands.ui.form import Form
-from acestep_plugins.commands.ui.shell import QUICK, Shell
+from acestep_plugins.commands.ui.shell import HIDDEN, Shell
 from acestep_plugins.commands.ui.telling import facts_table, flat
 from acestep_plugins.commands.ui.words import Words
 
@@ -54,7 +54,7 @@ def _idle(shell: Shell, form: Form) -> None:
 
     outputs = [before, *form.inputs]
     deciding = [c.change for path, c in form.controls.items() if path in {(n,) for n in _DECIDING}]
-    shell.when(deciding, look, [before, *form.inputs], outputs, trigger_mode="always_last", **QUICK)
+    shell.when(deciding, look, [before, *form.inputs], outputs, trigger_mode="always_last", **HIDDEN)
     shell.on_load(lambda: look({}, *form.untouched), outputs)
 
 

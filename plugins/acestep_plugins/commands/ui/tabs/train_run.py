@@ -40,8 +40,8 @@ def _run(shell: Shell, train: Any) -> None:
     def looked(path: str) -> list[Any]:
         return shown(shell, path.strip())
 
-    def ended(ids: list[str]) -> list[Any]:
-        job = shell.work.job(ids[0]) if ids else None
+    def ended(ids: str) -> list[Any]:
+        job = shell.work.job(ids.split()[0]) if ids else None
         if job is None or job["kind"] != "train" or job["state"] == "queued":
             return [_outcome(shell, job), gr.skip(), *[gr.skip()] * len(outputs)]
         path = str(job["request"]["out"]) if "out" in job["request"] else "run"
