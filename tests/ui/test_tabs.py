@@ -60,4 +60,6 @@ def test_each_tab_opens_in_chinese_problems_are_told_in_it_and_the_page_can_be_d
     visit.press("music-generate")
     visit.tab.get_by_text("必须大于 0").first.wait_for()
     screenshot(visit.tab, "zh-problem")
+    visit.tab.get_by_role("button", name="关闭").click()
+    visit.tab.locator(".problem").wait_for(state="hidden")
     visit.close()

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from acestep_plugins.commands.ui.fields import Field
-from acestep_plugins.commands.ui.shell import HIDDEN, PRIVATE, Shell
+from acestep_plugins.commands.ui.shell import Shell
 from acestep_plugins.commands.ui.words import Words
 
 SOUNDS = ("source", "timbre")
@@ -42,8 +42,7 @@ def path_in(shell: Shell, player: Any) -> Any:
     asks the player too, would be done again and again.
     """
     path = shell.text()
-    gr.on([player.change], None, [player], [path], js="(sound) => sound ? sound.path : ''", api_visibility=PRIVATE,
-          show_progress_on=[], **HIDDEN)  # fmt: skip
+    shell.in_browser(player.change, "(sound) => sound ? sound.path : ''", [player], [path])
     return path
 
 

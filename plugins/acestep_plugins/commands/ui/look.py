@@ -72,6 +72,7 @@ footer {display: none !important;}
 @media (max-width: 640px) {
   .gradio-container {padding: .4rem !important;}
   .gradio-container button.lg {width: 100%;}
+  #head > * {flex: 1 1 100% !important;}
   #head .head-title {font-size: 1.1rem; white-space: nowrap;}
 }
 """

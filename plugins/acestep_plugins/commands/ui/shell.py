@@ -78,13 +78,16 @@ class Shell:
         events, outputs = event if isinstance(event, list) else [event], list(outputs)
         pressed = any(e.event_name == "click" for e in events)
         does = self.told(does, len(outputs), "" if pressed else gr.skip())
-        return _event(events, does, list(inputs), [*outputs, self.problem], **how)
+        return _event(events, does, list(inputs), outputs, self.problem, **how)
+
+    def in_browser(self, event: Any, js: str, inputs: Iterable[Any] = (), outputs: Iterable[Any] = ()) -> Any:
+        """Have an event do something in the browser itself, and so before anything else can be pressed."""
+        return gr.on([event], None, list(inputs), list(outputs), js=js, api_visibility=PRIVATE, show_progress_on=[],
+                     **HIDDEN)  # fmt: skip
 
     def emptied(self, event: Any, controls: Sequence[Any]) -> Any:
-        """Have an event empty some controls, in the browser itself and so before anything else can be pressed."""
-        nothing = f"() => {json.dumps([''] * len(controls))}"
-        return gr.on([event], None, [], list(controls), js=nothing, api_visibility=PRIVATE, show_progress_on=[],
-                     **HIDDEN)  # fmt: skip
+        """Have an event empty some controls."""
+        return self.in_browser(event, f"() => {json.dumps([''] * len(controls))}", [], controls)
 
 
 def connect(shell: Shell, page: Any) -> None:
@@ -101,18 +104,20 @@ def connect(shell: Shell, page: Any) -> None:
                     shown[output] = _both(shown[output], value)
         return [*shown.values(), shell.problems(v for v in found if isinstance(v, UserError))]
 
-    _event([page.load], opened, [], [*outputs, shell.problem], **HIDDEN)
+    _event([page.load], opened, [], outputs, shell.problem, **HIDDEN)
     for text in shell.unseen:
         text.render()
 
 
-def _event(events: list[Any], does: Callable[..., Any], inputs: list[Any], outputs: list[Any], **how: Any) -> Any:
-    """A question and its answer.
+def _event(
+    events: list[Any], does: Callable[..., Any], inputs: list[Any], outputs: list[Any], problem: Any, **how: Any
+) -> Any:
+    """A question and its answer, with what went wrong as the last outcome.
 
     Gradio's queue would answer by a stream that is opened and closed for each burst of events: what meets a closing
     one is lost.
     """
-    return gr.on(events, does, inputs, outputs, queue=False, api_visibility=PRIVATE,
+    return gr.on(events, does, inputs, [*outputs, problem], queue=False, api_visibility=PRIVATE,
                  show_progress_on=_seen_at(outputs, **how), **how)  # fmt: skip
 
 

@@ -43,7 +43,8 @@ def build(shell: Shell) -> Dataset:
     words = shell.words
     brought = dataset_bring.build(shell)
     with gr.Row(elem_classes="fields"):
-        source = gr.Textbox("", label=words("source"), info=words("source_help"), elem_id="dataset-source")
+        source = gr.Textbox("", label=words("source"), info=words("source_help"), elem_id="dataset-source",
+                            elem_classes="long")  # fmt: skip
         txt = gr.Dropdown([(words.value(v), v) for v in ("lyrics", "caption", "fields", "ignore")], value="lyrics",
                           label=words.label("txt"), info=words.help("txt", ""), elem_id="dataset-txt")  # fmt: skip
         deep = gr.Checkbox(label=words.label("deep"), info=words.help("deep", words("deep_help")),

@@ -10,7 +10,7 @@ from acestep_plugins.commands.ui.fields import fields_of
 from acestep_plugins.commands.ui.shell import HIDDEN, Shell
 from acestep_plugins.commands.ui.telling import facts_table, grid
 
-_WIDTHS = ["12%", "18%", "16%", "8%", "46%"]  # so that most is what a plugin says of itself
+_WIDTHS = ["130px", "190px", "170px", "90px", "630px"]  # so that most is what a plugin says of itself
 
 
 def build(shell: Shell) -> None:
