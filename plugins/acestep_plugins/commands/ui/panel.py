@@ -63,7 +63,13 @@ def job_panel(
             return [_failed(words.said(str(e)))] + [gr.skip()] * (len(outputs) - 1)
         return [*_looked(shell, ids, before, found), *also(found)]
 
+    def goes_on(ids: list[str]) -> list[Any]:
+        """New work may have begun while it was told that the old is over."""
+        on = any(shell.work.job(i)["state"] in UNFINISHED for i in ids)
+        return [gr.update(visible=True), gr.Timer(active=True)] if on else [gr.skip(), gr.skip()]
+
     shell.when(timer.tick, look, [jobs, ended], outputs, **HIDDEN)
+    shell.when(ended.change, goes_on, [jobs], [stop, timer], **HIDDEN)
     shell.when(stop.click, lambda ids: _stopped(shell, ids), [jobs], [shown])
     shell.panels.append((kinds, panel.outputs, _folds(shown)))
     return panel
