@@ -1,4 +1,4 @@
-# make demo: the whole way on the bundled songs.  make test: all tests.  Both make .venv first.
+# make demo: the whole way on the bundled songs.  make test: all tests but those of `make browser`.  Both make .venv first.
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin

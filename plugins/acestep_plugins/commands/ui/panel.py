@@ -1,7 +1,7 @@
 """Work on its way: progress, how long it still takes, a button that stops it; found again when the page is reloaded."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -65,7 +65,7 @@ def job_panel(
 
     def goes_on(ids: list[str]) -> list[Any]:
         """New work may have begun while it was told that the old is over."""
-        on = any(shell.work.job(i)["state"] in UNFINISHED for i in ids)
+        on = _on_its_way(map(shell.work.job, ids))
         return [gr.update(visible=True), gr.Timer(active=True)] if on else [gr.skip(), gr.skip()]
 
     shell.when(timer.tick, look, [jobs, ended], outputs, **HIDDEN)
@@ -76,10 +76,14 @@ def job_panel(
 
 
 def _looked(shell: Shell, ids: list[str], before: str, jobs: list[Job]) -> list[Any]:
-    if any(j["state"] in UNFINISHED for j in jobs):
+    if _on_its_way(jobs):
         return [progress(jobs, shell.words), gr.skip(), gr.skip(), gr.skip()]
     over = [gr.update(visible=False), gr.Timer(active=False)]
     return [outcome(jobs, shell.words), *over, gr.skip() if before.split() == ids else " ".join(ids)]
+
+
+def _on_its_way(jobs: Iterable[Job]) -> bool:
+    return any(j["state"] in UNFINISHED for j in jobs)
 
 
 def _stopped(shell: Shell, ids: list[str]) -> str:

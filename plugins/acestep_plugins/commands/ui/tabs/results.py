@@ -56,8 +56,7 @@ class Results:
     timing: Form
     """How clips are looked at to be timed and scored."""
     jobs: Any
-    batch: Any
-    """Changes with them."""
+    """Those that made the batch that is shown: their ids, with spaces between."""
     empty: Any
     place: Any
     older: Any
@@ -68,7 +67,7 @@ class Results:
     @property
     def outputs(self) -> list[Any]:
         """See `shown`."""
-        return [self.jobs, self.batch, self.empty, self.place, *(o for s in self.slots for o in s.outputs)]
+        return [self.jobs, self.empty, self.place, *(o for s in self.slots for o in s.outputs)]
 
 
 def build(shell: Shell) -> Results:
@@ -91,7 +90,7 @@ def build(shell: Shell) -> Results:
         headers = [words(f"history_{n}") for n in ("when", "task", "caption", "seeds", "job")]
         history = gr.Dataframe(headers=headers, interactive=False, elem_id="results-history", wrap=True,
                                column_count=len(headers), show_row_numbers=False, buttons=[])  # fmt: skip
-    results = Results(slots, timing, gr.State([]), shell.text(), empty, place, older, newer, search, history)
+    results = Results(slots, timing, shell.text(), empty, place, older, newer, search, history)
     _connect(shell, results)
     return results
 
@@ -119,7 +118,7 @@ def shown(shell: Shell, results: Results, ids: Sequence[str]) -> list[Any]:
     """A batch, in all its slots."""
     made = clips_of(shell.work, ids)
     slots = [_filled(shell, i, made[i]) if i < len(made) else _blank() for i in range(len(results.slots))]
-    return [list(ids), " ".join(ids), gr.update(visible=not made), where(shell, ids), *(u for s in slots for u in s)]
+    return [" ".join(ids), gr.update(visible=not made), where(shell, ids), *(u for s in slots for u in s)]
 
 
 def where(shell: Shell, ids: Sequence[str]) -> str:
@@ -154,12 +153,13 @@ def _blank() -> list[Any]:
 def _connect(shell: Shell, results: Results) -> None:
     work = shell.work
 
-    def step(by: int) -> Callable[[list[str]], list[Any]]:
-        def go(ids: list[str]) -> list[Any]:
+    def step(by: int) -> Callable[[str], list[Any]]:
+        def go(ids: str) -> list[Any]:
             known = [str(j["id"]) for j in batches(work)]
             if not known:
                 return [gr.skip()] * len(results.outputs)
-            now = known.index(ids[0]) if ids and ids[0] in known else 0
+            first = ids.partition(" ")[0]
+            now = known.index(first) if first in known else 0
             return shown(shell, results, [known[max(0, min(len(known) - 1, now + by))]])
 
         return go
@@ -177,6 +177,6 @@ def _connect(shell: Shell, results: Results) -> None:
     shell.when(results.newer.click, step(-1), [results.jobs], results.outputs)
     shell.when(results.search.change, found, [results.search], [results.history], **HIDDEN)
     shell.when(results.history.select, chosen, [], results.outputs)
-    shell.when(results.batch.change, found, [results.search], [results.history], **HIDDEN)
+    shell.when(results.jobs.change, found, [results.search], [results.history], **HIDDEN)
     shell.on_load(newest, results.outputs)
     shell.on_load(lambda: found(""), [results.history])

@@ -22,7 +22,7 @@ def connect(shell: Shell, results: Results, music: Music) -> None:
         _sent_on(shell, results, music, place, slot)
         _asked_about(shell, results, place, slot)
 
-    def done(ended: str, now: list[str], last: dict[str, Any]) -> list[Any]:
+    def done(ended: str, now: str, last: dict[str, Any]) -> list[Any]:
         """A batch that AutoGen made meanwhile waits behind the one that is listened to."""
         ids = ended.split()
         if not ids or shell.work.job(ids[0])["state"] != "done":
@@ -30,21 +30,21 @@ def connect(shell: Shell, results: Results, music: Music) -> None:
         if last.get("ahead") == ids:
             place = results.outputs.index(results.place)
             told = [gr.skip()] * len(results.outputs)
-            return [gr.skip(), *told[:place], where(shell, now), *told[place + 1 :]]
+            return [gr.skip(), *told[:place], where(shell, now.split()), *told[place + 1 :]]
         return [gr.Tabs(selected=RESULTS), *shown(shell, results, ids)]
 
-    def reached(on: bool, ids: list[str], last: dict[str, Any]) -> list[Any]:
+    def reached(on: bool, ids: str, last: dict[str, Any]) -> list[Any]:
         """Once the batch made ahead is listened to, the next one is begun."""
-        return one_ahead(shell, last) if on and ids and last.get("ahead") == ids else [gr.skip()] * 5
+        return one_ahead(shell, last) if on and ids and last.get("ahead") == ids.split() else [gr.skip()] * 5
 
     shell.when(music.panel.ended.change, done, [music.panel.ended, results.jobs, music.last],
                [shell.tabs, *results.outputs], **HIDDEN)  # fmt: skip
-    shell.when(results.batch.change, reached, [music.ahead, results.jobs, music.last],
+    shell.when(results.jobs.change, reached, [music.ahead, results.jobs, music.last],
                [music.last, *music.panel.outputs], **HIDDEN)  # fmt: skip
 
 
-def _made(shell: Shell, ids: list[str], place: int) -> Made:
-    found = clips_of(shell.work, ids)
+def _made(shell: Shell, ids: str, place: int) -> Made:
+    found = clips_of(shell.work, ids.split())
     if place >= len(found):
         raise UserError(shell.words("no_clip"))
     return found[place]
@@ -54,8 +54,8 @@ def _sent_on(shell: Shell, results: Results, music: Music, place: int, slot: Slo
     form = music.form
     outputs = [shell.tabs, music.mode, music.instrumental, *form.inputs]
 
-    def to(mode: str) -> Callable[[list[str]], list[Any]]:
-        def send(ids: list[str]) -> list[Any]:
+    def to(mode: str) -> Callable[[str], list[Any]]:
+        def send(ids: str) -> list[Any]:
             made = _made(shell, ids, place)
             path = str(sound(shell.work, made))
             asked = {n: v for n, v in made.request.items() if n in (*modes.WORDS, "language")}
@@ -65,7 +65,7 @@ def _sent_on(shell: Shell, results: Results, music: Music, place: int, slot: Slo
 
         return send
 
-    def apply(ids: list[str]) -> list[Any]:
+    def apply(ids: str) -> list[Any]:
         request = _made(shell, ids, place).request
         name = str((request.get("task") or {}).get("name", "text2music"))
         return [gr.Tabs(selected=MUSIC), modes.mode_of(name), not request.get("lyrics"), *form.shown(request)]
@@ -83,10 +83,10 @@ def _asked_about(shell: Shell, results: Results, place: int, slot: Slot) -> None
         how = {n: v for n, v in results.timing.request(values).items() if n in known}
         return work.finished(kind, {**how, files: [made.name]})
 
-    def score(ids: list[str], *values: Any) -> str:
+    def score(ids: str, *values: Any) -> str:
         return scores_text(done("score", "clips", _made(shell, ids, place), values)["clips"][0], words)
 
-    def time(ids: list[str], *values: Any) -> list[Any]:
+    def time(ids: str, *values: Any) -> list[Any]:
         made = _made(shell, ids, place)
         done(ALIGN, "audio", made, values)
         lrc = timed(work, made)
