@@ -8,18 +8,16 @@ Target: forecast within 10 % of either, in every case.
 """
 
 import argparse
-import itertools
 import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+from tensor_memory import peak_growth
 
 from acestep_core import load_backend
 from acestep_core.jobs import EncodedSong, SongSize, TrainJob, TrainWork
@@ -134,7 +132,7 @@ def ran(case: dict[str, Any], model: Path, device: str, way: str) -> dict[str, A
         job = job_of(opened, adapter, settings, songs, held_out, Path(folder))
         weights = sum(p.nbytes for m in (job.dit.decoder.module, job.dit.encoder) for p in m.parameters())
         if way == "tensors":
-            taken = weights + grown(lambda: list(opened.backend.train(job)))
+            taken = weights + peak_growth(lambda: list(opened.backend.train(job)))
         else:
             taken = next(e["peak"] for e in opened.backend.train(job) if isinstance(e, dict) and e["event"] == "memory")
     return {"forecast": forecast.peak, "measured": taken, "moment": forecast.moment}
@@ -152,22 +150,6 @@ def job_of(opened: Any, adapter: Any, settings: Any, songs: list[int], held_out:
         load_held_out=lambda i: song(held_out[i]), steps=settings.steps, resume_from=None, stop=lambda: False,
         loss=lambda default, **given: default(**given), optimizer=lambda default, **given: default(**given),
     )  # fmt: skip
-
-
-def grown(work: Callable[[], object]) -> int:
-    """Bytes of tensors at the most, above those there before."""
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
-        work()
-    return max(itertools.accumulate(size for _, size in sorted(_changes(profile), key=lambda change: change[0])))
-
-
-def _changes(profile: torch.profiler.profile) -> Iterator[tuple[float, int]]:
-    """(time, bytes more or less)"""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "trace.json"
-        profile.export_chrome_trace(str(path))
-        events = json.loads(path.read_text())["traceEvents"]
-    return ((e["ts"], e["args"]["Bytes"]) for e in events if e["name"] == "[memory]")
 
 
 if __name__ == "__main__":

@@ -13,8 +13,6 @@ activations, adapter, gradients and optimizer state are in it.
 """
 
 import argparse
-import json
-import os
 import statistics
 import subprocess
 import sys
@@ -28,6 +26,7 @@ from typing import Any
 
 import torch
 from step import CONDITION, CONFIG
+from tensor_memory import peak_growth
 
 from acestep_core.encoded import EncodedSet, write_manifest
 from acestep_core.jobs import Showing, TrainJob
@@ -280,17 +279,8 @@ def peak_bytes(way: str, given: argparse.Namespace) -> int:
     """
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(given, Path(folder), torch.device("cpu"))
-        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
-            next(bench.steps(way))
-        trace = os.path.join(folder, "trace.json")
-        profile.export_chrome_trace(trace)
-        events = json.loads(Path(trace).read_text(encoding="utf-8"))["traceEvents"]
-    held = peak = 0
-    state = 2 * torch.float32.itemsize * bench.trained[way]
-    for event in sorted((e for e in events if e["name"] == "[memory]"), key=lambda e: e["ts"]):
-        held += event["args"]["Bytes"]
-        peak = max(peak, held)
-    return peak + state
+        first = peak_growth(lambda: next(bench.steps(way)))
+    return first + 2 * torch.float32.itemsize * bench.trained[way]
 
 
 if __name__ == "__main__":

