@@ -134,11 +134,12 @@ def _words(line: str, subtitles: bool, removed: list[str]) -> str | None:
 def _stamped(text: str, lines: list[str]) -> list[Segment]:
     shift = _OFFSET.search(text)
     offset_s = int(shift[1]) / 1000 if shift else 0.0  # positive: shown sooner
-    starts = sorted(
+    stamped = (
         (max(0.0, _seconds(_COLON.sub(r"\1.\2", stamp)) - offset_s), _words(line, False, []) or "")
         for line in lines
         for stamp in _STAMP.findall(line)
     )
+    starts = sorted(stamped, key=lambda each: each[0])  # lines of one time stay as they are written
     spans = pairwise([*starts, (starts[-1][0], "")] if starts else [])
     return [Segment(start, end, words) for (start, words), (end, _) in spans]
 

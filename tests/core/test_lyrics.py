@@ -99,6 +99,11 @@ def test_the_times_of_an_lrc_are_sorted_shifted_and_last_until_the_next_line():
     ]  # fmt: skip
 
 
+def test_lines_of_one_time_stay_in_their_order():
+    found = parse_timed("[00:00.00]rain\n[00:00.00]all night\n[00:04.00]")
+    assert found == [Segment(0.0, 0.0, "rain"), Segment(0.0, 4.0, "all night")]
+
+
 def test_the_times_of_subtitles():
     assert parse_timed(SRT) == [Segment(1.0, 3.5, "Rain on the roof"), Segment(4.0, 6.0, "and on me\nstill")]
     assert parse_timed(VTT) == [Segment(1.0, 3.5, "Rain on the roof"), Segment(3604.0, 3606.0, "you & me")]
