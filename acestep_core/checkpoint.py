@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from acestep_core.bundled import bundled
+from acestep_core.bundled import FOLDER, NANO, bundled
 from acestep_core.errors import UserError
 from acestep_core.files import content_id, text_id
 
@@ -173,6 +173,8 @@ def language_model(root: Path, name: str | None = None) -> Path:
     chosen = [p for p in folders if name is None or p.name == name or p.name == f"{LM_PREFIX}{name}"]
     if len(chosen) == 1:
         return chosen[0]
+    if not folders and bundled(root)[0] == FOLDER:
+        raise UserError(f"{NANO} comes without a 5 Hz language model", "give the folder of a model that has one")
     if not folders:
         remedy = f"acestep-core models download {LM_PREFIX}1.7B --to {root}"
         raise UserError(f"{root} holds no 5 Hz language model", remedy)
@@ -183,6 +185,7 @@ def language_model(root: Path, name: str | None = None) -> Path:
 
 def language_models(root: Path) -> list[Path]:
     """Every 5 Hz language model in `root`, which may be one itself."""
+    root, _ = bundled(root)
     if not root.is_dir():
         raise UserError(f"There is no folder {root}", "give the folder that holds acestep-5Hz-lm-*/")
     return [p for p in (root, *sorted(root.iterdir())) if p.is_dir() and _is_language_model(p)]

@@ -42,3 +42,8 @@ def test_it_says_that_it_is_for_teaching_and_what_it_is_made_with(cli):
 def test_it_is_small_and_whole(cli):
     assert sum(p.stat().st_size for p in FOLDER.rglob("*") if p.is_file()) < 12.5e6
     assert all(m["complete"] for m in json.loads(cli("models", "list", "nano", "--json").out)["models"])
+
+
+def test_that_it_has_no_language_model_is_told_and_nothing_is_to_be_downloaded_into_the_package(cli):
+    told = cli("lm", "create", "a waltz", "--model", "nano-base")
+    assert told.code == 1 and "nano comes without a 5 Hz language model" in told.err and "download" not in told.err
