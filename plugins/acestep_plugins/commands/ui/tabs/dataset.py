@@ -55,22 +55,23 @@ def build(shell: Shell) -> Dataset:
     table = gr.Dataframe(headers=[words(f"column_{c}") for c in COLUMNS], interactive=False, wrap=False, max_height=420,
                          elem_id="dataset-table", column_count=len(COLUMNS), max_chars=60, show_search="filter",
                          buttons=[])  # fmt: skip
+
+    def begin(source: str, txt: str, deep: bool = False) -> list[Any]:
+        asked = {"source": source.strip(), **({} if txt == "lyrics" else {"txt": txt}), "deep": deep}
+        return started([shell.work.start("scan", asked)], words)
+
     dataset = Dataset(source, txt, table, songs, corrected, shell.text(), panel, {})
     dataset_song.build(shell, dataset)
     _asking(shell, dataset)
-    dataset_review.build(shell, dataset)
+    dataset_review.build(shell, dataset, begin)
     _writing(shell, dataset)
-
-    def begin(source: str, txt: str, deep: bool) -> list[Any]:
-        asked = {"source": source.strip(), **({} if txt == "lyrics" else {"txt": txt}), "deep": deep}
-        return started([shell.work.start("scan", asked)], words)
 
     def arrived(ids: str, txt: str) -> list[Any]:
         job = first_done(map(shell.work.job, ids.split()))
         if job is None:
             return [gr.skip()] * (1 + len(panel.outputs))
         folder = job["request"]["folder"]
-        return [folder, *begin(folder, txt, False)]
+        return [folder, *begin(folder, txt)]
 
     def scanned(ids: str) -> list[Any]:
         job = first_done(map(shell.work.job, ids.split()))
@@ -88,7 +89,7 @@ def build(shell: Shell) -> Dataset:
                trigger_mode="always_last", **HIDDEN)  # fmt: skip
     shell.on_load(newest, [*outputs, source])
     for kind in _ASKED:  # what they have found is seen at once
-        shell.when(dataset.boxes[kind].panel.ended.change, begin, [source, txt, gr.State(False)], panel.outputs)
+        shell.when(dataset.boxes[kind].panel.ended.change, begin, [source, txt], panel.outputs)
     return dataset
 
 

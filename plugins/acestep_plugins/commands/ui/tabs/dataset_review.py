@@ -1,6 +1,7 @@
 """What needs a person, one value after the other; and the tags of all captions."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import PurePath
 from typing import Any
 
@@ -10,17 +11,18 @@ from acestep_core.reviewing import as_text
 from acestep_plugins.commands.ui.fields import fields_of
 from acestep_plugins.commands.ui.form import Form
 from acestep_plugins.commands.ui.shell import Shell
+from acestep_plugins.commands.ui.tabs.dataset_song import corrected
 from acestep_plugins.commands.ui.telling import grid, listed, told_lines
 
 _MOST_TAGS = 60
 
 
-def build(shell: Shell, dataset: Any) -> None:
-    """Draws both."""
+def build(shell: Shell, dataset: Any, scan: Callable[[str, str], list[Any]]) -> None:
+    """Draws both; `scan` begins one, for `Dataset.panel`."""
     with gr.Accordion(shell.words("review_title"), open=False):
         _queue(shell, dataset)
     with gr.Accordion(shell.words("tags_title"), open=False):
-        _tags(shell, dataset)
+        _tags(shell, dataset, scan)
 
 
 def _queue(shell: Shell, dataset: Any) -> None:
@@ -54,21 +56,23 @@ def _queue(shell: Shell, dataset: Any) -> None:
         request = {"folder": folder.strip(), "txt": txt, "everything": everything}
         return shown(shell.work.finished("review", request)["items"])
 
-    def decided(items: list[Mapping[str, Any]], txt: str, value: str, accepts: bool) -> list[Any]:
+    def decided(
+        accepts: bool, known: Mapping[str, Any], items: list[Mapping[str, Any]], txt: str, value: str
+    ) -> list[Any]:
         item = items[0]
         said = {"accept": [item["field"]]} if accepts else {item["field"]: value}
-        shell.work.finished("correct", {"song": item["path"], "txt": txt, **said})
-        return shown(items[1:])
+        seen = corrected(shell, known, {"song": item["path"], "txt": txt, **said})[:2]
+        return [*seen, *shown(items[1:])]
 
     shell.when(ask.click, asked, [dataset.source, dataset.txt, everything], outputs)
-    inputs = [queue, dataset.txt, value]
-    shell.when(accept.click, lambda items, txt, v: decided(items, txt, v, True), inputs, outputs)
-    shell.when(give.click, lambda items, txt, v: decided(items, txt, v, False), inputs, outputs)
+    for button, accepts in ((accept, True), (give, False)):
+        shell.when(button.click, partial(decided, accepts), [dataset.corrected, queue, dataset.txt, value],
+                   [dataset.corrected, dataset.read, *outputs])  # fmt: skip
     shell.when(later.click, lambda items: shown([*items[1:], *items[:1]]), [queue], outputs)
     shell.when(others.input, lambda v: v, [others], [value])
 
 
-def _tags(shell: Shell, dataset: Any) -> None:
+def _tags(shell: Shell, dataset: Any, scan: Callable[[str, str], list[Any]]) -> None:
     words = shell.words
     form = Form(words, "tags-")
     form.add(fields_of(shell.work.kinds["tags"], "tags", ("folder", "txt", "dry_run")))
@@ -77,13 +81,17 @@ def _tags(shell: Shell, dataset: Any) -> None:
         write = gr.Button(words("tags_write"), variant="primary", elem_id="tags-write")
     told = gr.HTML(elem_id="tags-told")
 
-    def asked(dry_run: bool, folder: str, txt: str, *values: Any) -> str:
+    def asked(dry_run: bool, folder: str, txt: str, *values: Any) -> Mapping[str, Any]:
         request = {**form.request(values), "folder": folder.strip(), "txt": txt, "dry_run": dry_run}
-        return _changed(shell, shell.work.finished("tags", request))
+        return shell.work.finished("tags", request)
 
-    inputs = [dataset.source, dataset.txt, *form.inputs]
-    shell.when(look.click, lambda *values: asked(True, *values), inputs, [told])
-    shell.when(write.click, lambda *values: asked(False, *values), inputs, [told])
+    def written(folder: str, txt: str, *values: Any) -> list[Any]:
+        found = asked(False, folder, txt, *values)
+        return [_changed(shell, found), *(scan(folder, txt) if found["changed"] else [gr.skip()] * len(scanning))]
+
+    inputs, scanning = [dataset.source, dataset.txt, *form.inputs], dataset.panel.outputs
+    shell.when(look.click, lambda *values: _changed(shell, asked(True, *values)), inputs, [told])
+    shell.when(write.click, written, inputs, [told, *scanning])
 
 
 def _changed(shell: Shell, found: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """One song of the dataset: heard, read and corrected."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,8 @@ def build(shell: Shell, dataset: Any) -> None:
 
     def opened(songs: list[Mapping[str, Any]], place: int, txt: str) -> list[Any]:
         song = songs[place]
-        result, sound = _heard(shell, str(song["path"]), txt)
-        return [{"place": place, **result}, *_shown(result, sound, words)]
+        song, sound = _read(shell, str(song["path"]), txt)
+        return [{"place": place, **song}, *_shown(song, sound(), words)]
 
     def chosen(songs: list[Mapping[str, Any]], txt: str, event: gr.SelectData) -> list[Any]:
         name = event.row_value[0]
@@ -52,10 +52,8 @@ def build(shell: Shell, dataset: Any) -> None:
     def saved(known: Mapping[str, Any], now: Mapping[str, Any], txt: str, accepts: bool, *values: str) -> list[Any]:
         said = {n: v or "" for n, v in zip(FIELDS, values, strict=True) if (v or "") != as_text(now[n])}
         taken = [n for n in now["unreviewed"] if n not in said] if accepts else []
-        shell.work.finished("correct", {"song": now["path"], "txt": txt, **said, "accept": taken})
-        result, sound = _heard(shell, now["path"], txt)
-        told = f"{result['path']} {result['read_at']}"
-        return [{**known, now["path"]: result}, told, {"place": now["place"], **result}, *_shown(result, sound, words)]
+        *seen, song, sound = corrected(shell, known, {"song": now["path"], "txt": txt, **said, "accept": taken})
+        return [*seen, {"place": now["place"], **song}, *_shown(song, sound(), words)]
 
     shell.when(dataset.table.select, chosen, [dataset.songs, dataset.txt], outputs)
     shell.when(before.click, step(-1), [dataset.songs, dataset.txt, now], outputs)
@@ -75,11 +73,18 @@ def _control(words: Words, name: str) -> Any:
     return gr.Textbox("", lines=lines, max_lines=max(lines, 14) if lines > 1 else 1, **told)
 
 
-def _heard(shell: Shell, path: str, txt: str) -> tuple[dict[str, Any], str]:
-    """All of a song, with when it was read, and its sound on this machine."""
+def corrected(shell: Shell, known: Mapping[str, Any], said: Mapping[str, Any]) -> list[Any]:
+    """Correct a song: `Dataset.corrected`, which is `known`, and `Dataset.read` then, and what `_read` gives."""
+    shell.work.finished("correct", said)
+    song, sound = _read(shell, str(said["song"]), str(said["txt"]))
+    return [{**known, song["path"]: song}, f"{song['path']} {song['read_at']}", song, sound]
+
+
+def _read(shell: Shell, path: str, txt: str) -> tuple[dict[str, Any], Callable[[], str]]:
+    """All of a song, with when it was read, and what fetches its sound."""
     job = shell.work.start("song", {"song": path, "txt": txt})
-    result = {**shell.work.ended(job), "read_at": shell.work.job(job)["started_at"]}
-    return result, str(shell.work.file(job, result["file"]))
+    song = {**shell.work.ended(job), "read_at": shell.work.job(job)["started_at"]}
+    return song, lambda: str(shell.work.file(job, song["file"]))
 
 
 def _shown(song: Mapping[str, Any], sound: str, words: Words) -> list[Any]:
