@@ -45,7 +45,7 @@ class Pretended:
     def submit(self, kind: str, request: Mapping[str, Any]) -> dict[str, Any]:
         self.asked.append((kind, request))
         job = {"id": str(len(self.asked)), "kind": kind, "state": "done", "request": request, "created_at": 0.0,
-               "result": self.results.get(kind), "files": []}  # fmt: skip
+               "started_at": 0.0, "result": self.results.get(kind), "files": []}  # fmt: skip
         self.told[job["id"]] = job
         return job
 

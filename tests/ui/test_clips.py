@@ -9,7 +9,8 @@ from pretended import Pretended
 
 pytest.importorskip("gradio", reason="the extra 'ui' is not installed")
 
-from acestep_plugins.commands.ui.clips import Made, clips_of, sound, subtitles, timed
+from acestep_plugins.commands.ui.clips import Made, clips_of, scores, scores_text, sound, subtitles, timed
+from acestep_plugins.commands.ui.words import words
 from acestep_plugins.commands.ui.work import Work
 
 LRC = "[00:01.00]first line\n[00:02.50]second line\n"
@@ -59,6 +60,17 @@ def test_a_clip_timed_later_has_the_lrc_of_the_job_that_timed_it_and_of_no_other
     server.results["align"] = aligned("/state/jobs/2/01/clip-1.flac", "1-clip-1.lrc")
     work.start("align", {"audio": ["job:2/clip-1.flac"]})
     assert timed(work, first) is None
+
+
+def test_a_clip_scored_later_has_those_scores_and_why_one_is_missing():
+    server = WithFiles({"generate": two_clips(scores={"dit": {"score": 0.25}})})
+    work, (first, second) = made(server)
+    told = {"file": "/state/jobs/1/01/clip-2.flac", "dit": {"score": 0.5}, "problems": ["nano has no LM\ntake another"]}
+    server.results["score"] = {"clips": [told]}
+    work.start("score", {"clips": [told["file"]]})
+    assert scores(work, first) == {"dit": {"score": 0.25}} and scores(work, second) == told
+    assert scores_text(told, words("en")).splitlines() == [
+        "by the lyrics' alignment: 0.50  ", "nano has no LM  ", "take another"]  # fmt: skip
 
 
 def test_a_line_is_shown_until_the_next_and_the_last_until_the_clip_ends(tmp_path: Path):

@@ -7,6 +7,9 @@ import pytest
 from browsing import Page, Visit
 from patient import SONGS, TAKES
 
+from acestep_core.commands.demo import bundled_songs
+from acestep_core.registry import registry
+
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 STEPS = 1000
 
@@ -22,10 +25,14 @@ def test_a_reload_and_a_second_browser_find_all_work_and_each_kind_is_cancelled_
     visit: Visit, chromium: Any, page: Page
 ):
     _endless_clip(visit)
+    _song_written_behind_it(visit)
     _long_labelling(visit)
-    _encoding_behind_it(visit)
+    _encoding_behind_both(visit)
     visit.open()
     visit.shows("music-progress", f"/{STEPS}")
+    visit.shows("writing-progress", "Waiting, 1 before it")
+    visit.press("writing-cancel")
+    visit.shows("writing-progress", "Stopped")
     visit.go("dataset")  # where both are unfolded now, without anybody's doing
     visit.shows("annotate-progress", f"/{SONGS}")
     visit.shows("encode-progress", "Waiting, 1 before it")
@@ -39,8 +46,8 @@ def test_a_reload_and_a_second_browser_find_all_work_and_each_kind_is_cancelled_
         visit.shows(f"{kind}-progress", "Stopped")
     visit.go("music")
     visit.shows("music-progress", "Stopped")
-    assert {kind: page.state(kind) for kind in ("generate", "annotate", "encode")} == {
-        "generate": "cancelled", "annotate": "cancelled", "encode": "cancelled"}  # fmt: skip
+    kinds = ("generate", "create", "annotate", "encode")
+    assert {kind: page.state(kind) for kind in kinds} == dict.fromkeys(kinds, "cancelled")
     other.close()
 
 
@@ -87,6 +94,40 @@ def test_a_training_is_cancelled_in_the_middle_and_goes_on(visit: Visit, page: P
     assert list((page.folder / "long-run").glob("checkpoint*"))
 
 
+def test_the_language_model_is_cancelled_in_the_middle_and_a_sound_becomes_codes(visit: Visit, page: Page):
+    registry().make("backends", "pt").write_tiny(page.folder / "tiny", "turbo")
+    _load(visit, "tiny")
+    visit.go("music")
+    _asked_for_a_song(visit)
+    visit.shows("writing-progress", "Asking the language model")
+    visit.press("writing-cancel")
+    visit.shows("writing-progress", "Stopped")
+    assert page.state("create") == "cancelled"
+    visit.unfold("Audio codes")
+    visit.tab.locator("#music-convert input[type=file]").set_input_files(next(bundled_songs().glob("*.wav")))
+    visit.press("music-to-codes")
+    visit.until(lambda: "<|audio_code_" in visit.value("music-task-codes"))
+    _load(visit, "nano")
+
+
+def _load(visit: Visit, model: str) -> None:
+    visit.go("models")
+    visit.fill("models-load-model", model)
+    visit.press("models-load")
+    visit.shows("models-status", f"acestep-{'v15-' * (model == 'tiny')}{model}")
+
+
+def _asked_for_a_song(visit: Visit) -> None:
+    visit.choose("music-mode", "Simple")
+    visit.fill("music-query", "a waltz")
+    visit.press("music-create")
+
+
+def _song_written_behind_it(visit: Visit) -> None:
+    _asked_for_a_song(visit)
+    visit.shows("writing-progress", "Waiting, 1 before it")
+
+
 def _endless_clip(visit: Visit) -> None:
     visit.fill("music-generate-caption", "endless bells")
     visit.fill("music-generate-duration_s", "240")
@@ -107,7 +148,7 @@ def _long_labelling(visit: Visit) -> None:
     visit.shows("annotate-progress", f"/{SONGS}")
 
 
-def _encoding_behind_it(visit: Visit) -> None:
+def _encoding_behind_both(visit: Visit) -> None:
     visit.fill("encode-encode-out", "long-encoded")
     visit.press("encode-start")
-    visit.shows("encode-progress", "Waiting, 1 before it")
+    visit.shows("encode-progress", "Waiting, 2 before it")

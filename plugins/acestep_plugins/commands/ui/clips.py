@@ -1,7 +1,7 @@
 """Clips that jobs have made, as the tab of results shows them."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ from acestep_plugins.commands.ui.words import Words
 from acestep_plugins.commands.ui.work import Job, Work
 
 MOST = 8
-ALIGN = "align"
+ALIGN, SCORE = "align", "score"
+ASKED = {ALIGN: "songs", SCORE: "clips"}
+"""Kinds of jobs that listen to clips, and where their results tell of each."""
 _SHORT = 80
 
 
@@ -71,13 +73,32 @@ def sound(work: Work, made: Made) -> Path:
 
 def timed(work: Work, made: Made) -> Path | None:
     """The .lrc of the clip on this machine: that of whoever timed it last, else its own; None where nobody has."""
-    for job in work.jobs(kind=ALIGN, state="done", search=made.job):
-        for song in job["result"]["songs"]:
-            path = Path(song["file"])
-            if path.name == made.clip["file"] and made.job in path.parts:
-                return _file(work, made, str(job["id"]), str(song["lrc"]))
+    for job, song in _answers(work, made, ALIGN):
+        return _file(work, made, str(job["id"]), str(song["lrc"]))
     own = made.clip.get("lrc")
     return _file(work, made, made.job, str(own)) if own else None
+
+
+def scores(work: Work, made: Made) -> Mapping[str, Any] | None:
+    """Those of whoever scored the clip last, else its own; None where nobody has."""
+    return next((told for _, told in _answers(work, made, SCORE)), made.clip.get("scores"))
+
+
+def answer_of(job: Job, made: Made) -> Mapping[str, Any] | None:
+    """What a job of `ASKED` that is done has told of the clip; None where it was asked about others."""
+
+    def about(path: Path) -> bool:
+        return path.name == made.clip["file"] and made.job in path.parts
+
+    return next((told for told in job["result"][ASKED[job["kind"]]] if about(Path(told["file"]))), None)
+
+
+def _answers(work: Work, made: Made, kind: str) -> Iterator[tuple[Job, Mapping[str, Any]]]:
+    """Jobs of a kind and what they have told of the clip, the newest first."""
+    for job in work.jobs(kind=kind, state="done", search=made.job):
+        told = answer_of(job, made)
+        if told is not None:
+            yield job, told
 
 
 def _file(work: Work, made: Made, job: str, name: str) -> Path:
@@ -110,14 +131,15 @@ def facts_of(made: Made, words: Words) -> str:
 
 
 def scores_text(scores: Mapping[str, Any], words: Words) -> str:
-    """Two numbers, or why one is not known."""
+    """Two numbers, or why one is not known, as Markdown."""
     told = []
     for name in ("lm", "dit"):
         found = scores.get(name)
         total = found.get("total", found.get("score")) if isinstance(found, Mapping) else found
         if total is not None:
             told.append(f"{words(f'score_{name}')}: {total:.2f}")
-    return " · ".join([*told, *map(words.said, scores.get("problems", []))])
+    why = [line for problem in scores.get("problems", []) for line in words.said(problem).splitlines()]
+    return "  \n".join([" · ".join(told), *why] if told else why)
 
 
 def _text(value: Any) -> str:

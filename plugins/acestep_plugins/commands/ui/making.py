@@ -10,9 +10,11 @@ from typing import Any
 
 from acestep_core.errors import UserError
 from acestep_plugins.commands.ui.audio import SOUNDS
-from acestep_plugins.commands.ui.work import Work
+from acestep_plugins.commands.ui.work import Job, Work
 
 KIND = "generate"
+WRITING, LISTENING = ("create", "format"), ("understand", "codes")
+"""Kinds of jobs that fill in a request: out of words, and out of a sound."""
 TAGS = ("Intro", "Verse", "Pre-Chorus", "Chorus", "Bridge", "Instrumental", "Outro")
 
 
@@ -53,8 +55,15 @@ def random_example() -> dict[str, Any]:
     return dict(random.choice(json.loads(text)))
 
 
-def song_of(said: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a request that a language model's answer gives."""
+def found_by(job: Job) -> dict[str, Any]:
+    """The fields of a request that a job of `WRITING` or `LISTENING` fills in; a reworded song keeps the rest."""
+    if job["kind"] == "codes":
+        return {"task": {"codes": job["result"]["codes"]}}
+    given = job["request"] if job["kind"] == "format" else {}
+    return {**given, **_song_of(job["result"]["songs"][0])}
+
+
+def _song_of(said: Mapping[str, Any]) -> dict[str, Any]:
     named = {**said, "duration_s": said.get("duration_s")}
     fields = ("caption", "lyrics", "language", "bpm", "keyscale", "timesignature", "duration_s")
     return {n: named[n] for n in fields if named.get(n) not in (None, "")}

@@ -10,7 +10,7 @@ from acestep_plugins.commands.ui import modes
 from acestep_plugins.commands.ui.audio import SOUNDS, path_in, region, sound_control, wave_svg
 from acestep_plugins.commands.ui.fields import Field, fields_of, tables_of, tasks_of
 from acestep_plugins.commands.ui.form import Form
-from acestep_plugins.commands.ui.making import KIND, TAGS
+from acestep_plugins.commands.ui.making import KIND, LISTENING, TAGS, WRITING
 from acestep_plugins.commands.ui.panel import Panel, job_panel
 from acestep_plugins.commands.ui.plugin_forms import plugin_options
 from acestep_plugins.commands.ui.shell import HIDDEN, Shell
@@ -30,6 +30,8 @@ class Music:
     instrumental: Any
     tasks: Mapping[str, Mapping[str, Field]]
     panel: Panel
+    writing: Panel
+    listening: Panel
     buttons: dict[str, Any]
     query: Any
     song: Any
@@ -73,16 +75,17 @@ def build(shell: Shell) -> Music:
             buttons = {"create": create, **_words(shell, form, fields)}
         with gr.Column(scale=2, visible=False) as source_box:
             song, wave = _source(shell, form, tasks)
+    writing = job_panel(shell, WRITING, "writing")
     _metas(form, fields)
-    _accordions(shell, form, fields, tasks, schema, buttons)
+    listening = _accordions(shell, form, fields, tasks, schema, buttons)
     with gr.Row(equal_height=True):
         buttons["make"] = gr.Button(words("generate"), variant="primary", elem_id="music-generate", scale=2)
         beside = gr.Checkbox(label=words("beside"), info=words("beside_help"), elem_id="music-beside")
         ahead = gr.Checkbox(label=words("autogen"), info=words("autogen_help"), elem_id="music-autogen")
     panel = job_panel(shell, [KIND], "music")
     instrumental = buttons.pop("instrumental")
-    return Music(form, mode, instrumental, tasks, panel, buttons, query, song, wave, gr.State({}), beside,
-                 ahead, gr.State({}), query_box, words_box, source_box)  # fmt: skip
+    return Music(form, mode, instrumental, tasks, panel, writing, listening, buttons, query, song, wave, gr.State({}),
+                 beside, ahead, gr.State({}), query_box, words_box, source_box)  # fmt: skip
 
 
 def _words(shell: Shell, form: Form, fields: Mapping[str, Field]) -> dict[str, Any]:
@@ -124,8 +127,11 @@ def _source(shell: Shell, form: Form, tasks: Mapping[str, Mapping[str, Field]]) 
 
 
 def _accordions(shell: Shell, form: Form, fields: Mapping[str, Field], tasks: Any,
-                schema: Mapping[str, Any], buttons: dict[str, Any]) -> None:  # fmt: skip
-    """Everything else, the seldom used last; a field that is named nowhere else stands among those."""
+                schema: Mapping[str, Any], buttons: dict[str, Any]) -> Panel:  # fmt: skip
+    """Everything else, the seldom used last, which has the fields that are named nowhere else.
+
+    Gives the panel of jobs that listen to a sound.
+    """
     words, tables = shell.words, tables_of(schema)
     with gr.Accordion(words("making"), open=True):
         form.add(fields, modes.MAKING)
@@ -144,6 +150,7 @@ def _accordions(shell: Shell, form: Form, fields: Mapping[str, Field], tasks: An
                 buttons["to_codes"] = gr.Button(words("to_codes"), size="sm", elem_id="music-to-codes")
                 buttons["understand"] = gr.Button(words("understand"), size="sm", elem_id="music-understand")
         buttons["sound"] = sound
+        listening = job_panel(shell, LISTENING, "listening")
     with gr.Accordion(words("output_group"), open=False):
         form.add(fields, modes.LEVEL)
         form.add(fields_of(tables["audio"], "audio"), at=("audio",))
@@ -151,3 +158,4 @@ def _accordions(shell: Shell, form: Form, fields: Mapping[str, Field], tasks: An
         field, player = sound_control(fields["timbre"], words, form.prefix)
         form.put(("timbre",), field, player)
         form.add({n: f for n, f in fields.items() if n not in SOUNDS})
+    return listening

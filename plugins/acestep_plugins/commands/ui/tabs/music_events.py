@@ -9,10 +9,11 @@ import gradio as gr
 from acestep_core.errors import UserError
 from acestep_plugins.commands.ui import modes
 from acestep_plugins.commands.ui.idle import idle_in_request, model_of, without
-from acestep_plugins.commands.ui.making import begin, next_batch, random_example, song_of
+from acestep_plugins.commands.ui.making import begin, found_by, next_batch, random_example
 from acestep_plugins.commands.ui.panel import started
 from acestep_plugins.commands.ui.shell import HIDDEN, Shell
 from acestep_plugins.commands.ui.tabs.music import START, Music
+from acestep_plugins.commands.ui.work import first_done
 
 _WORDS = [(n,) for n in (*modes.WORDS, *modes.METAS)]
 
@@ -92,33 +93,35 @@ def _writing(shell: Shell, music: Music) -> None:
         said = random_example()
         return [said["lyrics"] == "[Instrumental]", *form.shown(said, _WORDS)]
 
-    def create(query: str) -> list[Any]:
-        said = song_of(work.finished("create", {"query": query})["songs"][0])
-        return ["custom", *form.shown(said, _WORDS)]
-
     def neat(*values: Any) -> list[Any]:
         asked = music.request(*values)
-        known = {n: asked[n] for (n,) in _WORDS if n in asked and asked[n] != "unknown"}
-        return form.shown({**known, **song_of(work.finished("format", known)["songs"][0])}, _WORDS)
+        return ask("format", {n: asked[n] for (n,) in _WORDS if n in asked and asked[n] != "unknown"})
 
-    def listened(path: str | None) -> list[Any]:
+    def listen(kind: str, path: str | None) -> list[Any]:
         if not path:
             raise UserError(shell.words("no_sound"))
-        return form.shown({"task": {"codes": work.finished("codes", {"audio": work.upload(Path(path))})["codes"]}},
-                          [("task", "codes")])  # fmt: skip
+        sound = work.upload(Path(path))
+        return ask(kind, {"audio": sound if kind == "codes" else [sound]})
 
-    def described(path: str | None) -> list[Any]:
-        if not path:
-            raise UserError(shell.words("no_sound"))
-        said = work.finished("understand", {"audio": [work.upload(Path(path))]})["songs"][0]
-        return form.shown(song_of(said), _WORDS)
+    def ask(kind: str, request: Mapping[str, Any]) -> list[Any]:
+        return started([work.start(kind, request)], shell.words)
 
-    sound = music.buttons["sound"]
-    shell.when(music.buttons["to_codes"].click, listened, [sound], form.inputs)
-    shell.when(music.buttons["understand"].click, described, [sound], form.inputs)
-    shell.when(music.buttons["random"].click, example, [], [music.instrumental, *form.inputs])
-    shell.when(music.buttons["create"].click, create, [music.query], [music.mode, *form.inputs])
-    shell.when(music.buttons["format"].click, neat, music.inputs, form.inputs)
+    def filled(ended: str) -> list[Any]:
+        job = first_done(map(work.job, ended.split()))
+        if job is None:
+            return [gr.skip()] * (1 + len(form.inputs))
+        said = found_by(job)
+        mode = "custom" if job["kind"] == "create" else gr.skip()
+        return [mode, *form.shown(said, [("task", "codes")] if "task" in said else _WORDS)]
+
+    buttons, written, heard = music.buttons, music.writing.outputs, music.listening.outputs
+    shell.when(buttons["random"].click, example, [], [music.instrumental, *form.inputs])
+    shell.when(buttons["create"].click, lambda query: ask("create", {"query": query}), [music.query], written)
+    shell.when(buttons["format"].click, neat, music.inputs, written)
+    for button, kind in (("to_codes", "codes"), ("understand", "understand")):
+        shell.when(buttons[button].click, lambda path, kind=kind: listen(kind, path), [buttons["sound"]], heard)
+    for panel in (music.writing, music.listening):
+        shell.when(panel.ended.change, filled, [panel.ended], [music.mode, *form.inputs], **HIDDEN)
 
 
 def _making(shell: Shell, music: Music) -> None:

@@ -9,12 +9,14 @@ import gradio as gr
 
 from acestep_plugins.commands.ui.clips import (
     ALIGN,
+    ASKED,
     MOST,
     Made,
     batches,
     clips_of,
     facts_of,
     row_of,
+    scores,
     scores_text,
     sound,
     subtitles,
@@ -23,6 +25,7 @@ from acestep_plugins.commands.ui.clips import (
 )
 from acestep_plugins.commands.ui.fields import fields_of
 from acestep_plugins.commands.ui.form import Form
+from acestep_plugins.commands.ui.panel import Panel, job_panel
 from acestep_plugins.commands.ui.shell import HIDDEN, Shell
 
 _ACTIONS = ("remix", "repaint_this", "apply", "score", "lrc")
@@ -57,6 +60,8 @@ class Results:
     """How clips are looked at to be timed and scored."""
     jobs: Any
     """Those that made the batch that is shown: their ids, with spaces between."""
+    asked: Panel
+    """Of scores and times of clips."""
     empty: Any
     place: Any
     older: Any
@@ -77,6 +82,7 @@ def build(shell: Shell) -> Results:
         older = gr.Button(words("older"), size="sm", elem_id="results-older", min_width=90)
         place = gr.Markdown(elem_id="results-where")
         newer = gr.Button(words("newer"), size="sm", elem_id="results-newer", min_width=90)
+    asked = job_panel(shell, list(ASKED), "asked")
     empty = gr.Markdown(words("no_results"))
     slots = []
     for first in range(0, MOST, 2):
@@ -90,7 +96,7 @@ def build(shell: Shell) -> Results:
         headers = [words(f"history_{n}") for n in ("when", "task", "caption", "seeds", "job")]
         history = gr.Dataframe(headers=headers, interactive=False, elem_id="results-history", wrap=True,
                                column_count=len(headers), show_row_numbers=False, buttons=[])  # fmt: skip
-    results = Results(slots, timing, shell.text(), empty, place, older, newer, search, history)
+    results = Results(slots, timing, shell.text(), asked, empty, place, older, newer, search, history)
     _connect(shell, results)
     return results
 
@@ -129,25 +135,30 @@ def where(shell: Shell, ids: Sequence[str]) -> str:
 
 
 def _filled(shell: Shell, place: int, made: Made) -> list[Any]:
-    words, path, lrc = shell.words, str(sound(shell.work, made)), timed(shell.work, made)
-    lines = None if lrc is None else subtitles(made, lrc)
+    words, path = shell.words, str(sound(shell.work, made))
+    lines, *told = heard_of(shell, made)
     codes = str((made.clip["request"].get("task") or {}).get("codes", ""))
-    told = [_scored(shell, made), facts_of(made, words), gr.update(value=codes, visible=bool(codes))]
+    facts = [facts_of(made, words), gr.update(value=codes, visible=bool(codes))]
     return [gr.update(visible=True), f"**{title_of(made, place + 1, words)}**", gr.Audio(value=path, subtitles=lines),
-            gr.update(value=path), lrc_button(lrc), *told]  # fmt: skip
+            gr.update(value=path), *told, *facts]  # fmt: skip
 
 
-def lrc_button(lrc: Path | None) -> Any:
+def heard_of(shell: Shell, made: Made) -> tuple[list[dict[str, Any]] | None, Any, str]:
+    """What is known of a clip by listening: lines for its player, the button that saves them, and scores and times."""
+    lrc, scored = timed(shell.work, made), scores(shell.work, made)
+    lines = [] if lrc is None else subtitles(made, lrc)
+    told = [scores_text(scored, shell.words)] if scored else []
+    told += ["  \n".join(f"`{line['timestamp'][0]:6.2f}` {line['text']}" for line in lines)] if lines else []
+    return lines or None, _lrc_button(lrc), "\n\n".join(told)
+
+
+def _lrc_button(lrc: Path | None) -> Any:
     """The button that saves the lines with their times, where these are known."""
     return gr.update(visible=False) if lrc is None else gr.update(value=str(lrc), visible=True)
 
 
-def _scored(shell: Shell, made: Made) -> str:
-    return scores_text(made.clip["scores"], shell.words) if made.clip.get("scores") else ""
-
-
 def _blank() -> list[Any]:
-    return [gr.update(visible=False), "", None, gr.skip(), lrc_button(None), "", "", gr.skip()]
+    return [gr.update(visible=False), "", None, gr.skip(), _lrc_button(None), "", "", gr.skip()]
 
 
 def _connect(shell: Shell, results: Results) -> None:

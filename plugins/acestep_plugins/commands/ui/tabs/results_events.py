@@ -1,17 +1,19 @@
 """What is done with a clip: sent on to another task, scored, timed, and its settings taken over."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import gradio as gr
 
 from acestep_core.errors import UserError
 from acestep_plugins.commands.ui import modes
-from acestep_plugins.commands.ui.clips import ALIGN, Made, clips_of, scores_text, sound, subtitles, timed
+from acestep_plugins.commands.ui.clips import ALIGN, SCORE, Made, answer_of, clips_of, sound
+from acestep_plugins.commands.ui.panel import started
 from acestep_plugins.commands.ui.shell import HIDDEN, Shell
 from acestep_plugins.commands.ui.tabs.music import Music
 from acestep_plugins.commands.ui.tabs.music_events import one_ahead
-from acestep_plugins.commands.ui.tabs.results import Results, Slot, lrc_button, shown, where
+from acestep_plugins.commands.ui.tabs.results import Results, Slot, heard_of, shown, where
 
 MUSIC, RESULTS = "music", "results"
 
@@ -21,6 +23,7 @@ def connect(shell: Shell, results: Results, music: Music) -> None:
     for place, slot in enumerate(results.slots):
         _sent_on(shell, results, music, place, slot)
         _asked_about(shell, results, place, slot)
+    _answered(shell, results)
 
     def done(ended: str, now: str, last: dict[str, Any]) -> list[Any]:
         """A batch that AutoGen made meanwhile waits behind the one that is listened to."""
@@ -76,24 +79,32 @@ def _sent_on(shell: Shell, results: Results, music: Music, place: int, slot: Slo
 
 
 def _asked_about(shell: Shell, results: Results, place: int, slot: Slot) -> None:
-    work, words = shell.work, shell.words
+    """Scores and times of a clip, beside those that are still asked about."""
+    work = shell.work
 
-    def done(kind: str, files: str, made: Made, values: Sequence[Any]) -> Any:
+    def ask(kind: str, files: str, ids: str, asked: list[str], *values: Any) -> list[Any]:
         known = work.kinds[kind]["properties"]
         how = {n: v for n, v in results.timing.request(values).items() if n in known}
-        return work.finished(kind, {**how, files: [made.name]})
+        job = work.start(kind, {**how, files: [_made(shell, ids, place).name]})
+        waiting = [i for i in asked if i in {j["id"] for j in work.unfinished()}]
+        return started([*waiting, job], shell.words)
 
-    def score(ids: str, *values: Any) -> str:
-        return scores_text(done("score", "clips", _made(shell, ids, place), values)["clips"][0], words)
+    inputs = [results.jobs, results.asked.jobs, *results.timing.inputs]
+    for button, kind, files in (("score", SCORE, "clips"), ("lrc", ALIGN, "audio")):
+        shell.when(slot.buttons[button].click, partial(ask, kind, files), inputs, results.asked.outputs)
 
-    def time(ids: str, *values: Any) -> list[Any]:
-        made = _made(shell, ids, place)
-        done(ALIGN, "audio", made, values)
-        lrc = timed(work, made)
-        lines = [] if lrc is None else subtitles(made, lrc)
-        text = "  \n".join(f"`{s['timestamp'][0]:6.2f}` {s['text']}" for s in lines)
-        return [gr.Audio(subtitles=lines), text, lrc_button(lrc)]
 
-    inputs = [results.jobs, *results.timing.inputs]
-    shell.when(slot.buttons["score"].click, score, inputs, [slot.told])
-    shell.when(slot.buttons["lrc"].click, time, inputs, [slot.player, slot.told, slot.save_lrc])
+def _answered(shell: Shell, results: Results) -> None:
+    """What jobs have told of clips is shown beside those of them that are seen."""
+
+    def show(ended: str, ids: str) -> list[Any]:
+        done = [job for job in map(shell.work.job, ended.split()) if job["state"] == "done"]
+        updates = [gr.skip()] * len(outputs)
+        for place, made in enumerate(clips_of(shell.work, ids.split())):
+            if any(answer_of(job, made) for job in done):
+                lines, save_lrc, told = heard_of(shell, made)
+                updates[3 * place : 3 * place + 3] = [gr.Audio(subtitles=lines), save_lrc, told]
+        return updates
+
+    outputs = [o for slot in results.slots for o in (slot.player, slot.save_lrc, slot.told)]
+    shell.when(results.asked.ended.change, show, [results.asked.ended, results.jobs], outputs, **HIDDEN)
