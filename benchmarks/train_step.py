@@ -31,7 +31,7 @@ from tensor_memory import peak_growth
 from acestep_core.encoded import EncodedSet, write_manifest
 from acestep_core.jobs import Showing, TrainJob
 from acestep_core.registry import registry
-from acestep_core.song_files import song_file, write_song
+from acestep_core.song_files import song_bytes, song_file
 from acestep_core.train_settings import TrainSettings, resolved
 
 PADDED = 769  # 256 tokens of text, 512 of lyrics and one of timbre
@@ -120,7 +120,7 @@ class Bench:
             self.weights = {k: v.to(self.dtype) for k, v in build_decoder(self.config).state_dict().items()}
         self.latents, self.condition = torch.randn(self.frames, 64), torch.randn(CONDITION, CONFIG["hidden_size"])
         arrays = (self.latents.numpy(), {"condition": self.condition.numpy()})
-        write_song(song_file(folder, "song"), *arrays, {})
+        song_file(folder, "song").write_bytes(song_bytes(*arrays, {}))
         write_manifest(folder, [{"id": "song", "name": "song", "file": "song.safetensors", "frames": self.frames}], {})
         self.data, self.plugins, self.trained = EncodedSet.open(folder), registry(), {}
 

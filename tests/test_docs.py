@@ -1,7 +1,10 @@
 """The documentation is run: console blocks line by line, Python blocks as they stand; tables match the code."""
 
 import inspect
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 from following import PLUGINS, README, ROOT, follow, reader
@@ -11,6 +14,7 @@ from acestep_core.api import KINDS
 from acestep_core.cli import COMMANDS
 
 __all__ = ["reader"]
+SCRIPTS = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
 
 
 @pytest.mark.slow
@@ -43,6 +47,18 @@ def test_every_command_is_documented(command):
     assert command == "demo" or re.search(rf"(acestep-core|`){re.escape(' ')}?{command}\b", text)
 
 
-@pytest.mark.parametrize("script", sorted({p.name for p in (ROOT / "benchmarks").glob("*.py")} - {"tensor_memory.py"}))
+@pytest.mark.parametrize("script", sorted(SCRIPTS - {"tensor_memory"}))
 def test_every_benchmark_is_listed_with_its_claim(script):
-    assert f"`benchmarks/{script}`" in README.read_text(encoding="utf-8")
+    assert f"`benchmarks/{script}.py`" in README.read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_every_benchmark_finds_what_it_imports():
+    """They take too long to be run here, and what they import is renamed now and then."""
+    program = "import sys; [__import__(name) for name in sys.argv[1:]]"
+    paths = [str(ROOT / "benchmarks"), str(ROOT / "contrib" / "acestep-nano")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    ran = subprocess.run(
+        [sys.executable, "-c", program, *sorted(SCRIPTS)], env=environment, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr
