@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from acestep_core.errors import UserError
+from acestep_plugins.commands.ui import modes
 from acestep_plugins.commands.ui.audio import SOUNDS
 from acestep_plugins.commands.ui.work import Job, Work
 
@@ -64,6 +65,4 @@ def found_by(job: Job) -> dict[str, Any]:
 
 
 def _song_of(said: Mapping[str, Any]) -> dict[str, Any]:
-    named = {**said, "duration_s": said.get("duration_s")}
-    fields = ("caption", "lyrics", "language", "bpm", "keyscale", "timesignature", "duration_s")
-    return {n: named[n] for n in fields if named.get(n) not in (None, "")}
+    return {n: said[n] for n in (*modes.WORDS, *modes.METAS) if said.get(n) not in (None, "")}
