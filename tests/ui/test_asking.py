@@ -85,10 +85,9 @@ def test_a_song_that_was_written_is_in_the_controls_once_the_job_is_done(page: g
 
 def test_a_clip_is_scored_beside_others_and_only_its_own_place_tells_so(page: gr.Blocks, server: Pretended):
     made = server.submit("generate", {"caption": "bells"})
-    waiting = server.submit("score", {"clips": ["job:1/clip-1.flac"]}) | {"state": "running"}
-    server.told[waiting["id"]] = waiting
-    jobs, *_ = pressed(page, "results-score-1", made["id"], [waiting["id"], "gone"])
-    assert jobs == [waiting["id"], "3"]
+    waiting = server.submit("score", {"clips": ["job:1/clip-1.flac"]})["id"]
+    jobs, *_ = pressed(page, "results-score-1", made["id"], ["told", waiting], "told")
+    assert jobs == [waiting, "3"]
     assert server.asked[-1] == ("score", {"clips": ["job:1/clip-2.flac"]})
     (show,) = called(page, "show")
     *told, _ = show("3", made["id"])

@@ -79,17 +79,15 @@ def _sent_on(shell: Shell, results: Results, music: Music, place: int, slot: Slo
 
 
 def _asked_about(shell: Shell, results: Results, place: int, slot: Slot) -> None:
-    """Scores and times of a clip, beside those that are still asked about."""
-    work = shell.work
+    """Scores and times of a clip, beside what else is asked and not yet told."""
 
-    def ask(kind: str, files: str, ids: str, asked: list[str], *values: Any) -> list[Any]:
-        known = work.kinds[kind]["properties"]
+    def ask(kind: str, files: str, ids: str, asked: list[str], told: str, *values: Any) -> list[Any]:
+        known = shell.work.kinds[kind]["properties"]
         how = {n: v for n, v in results.timing.request(values).items() if n in known}
-        job = work.start(kind, {**how, files: [_made(shell, ids, place).name]})
-        waiting = [i for i in asked if i in {j["id"] for j in work.unfinished()}]
-        return started([*waiting, job], shell.words)
+        job = shell.work.start(kind, {**how, files: [_made(shell, ids, place).name]})
+        return started([*(i for i in asked if i not in told.split()), job], shell.words)
 
-    inputs = [results.jobs, results.asked.jobs, *results.timing.inputs]
+    inputs = [results.jobs, results.asked.jobs, results.asked.ended, *results.timing.inputs]
     for button, kind, files in (("score", SCORE, "clips"), ("lrc", ALIGN, "audio")):
         shell.when(slot.buttons[button].click, partial(ask, kind, files), inputs, results.asked.outputs)
 
