@@ -31,6 +31,17 @@ def test_work_that_is_over_is_told_once():
     assert does["look"]([job], job)[-2] == gr.skip()
 
 
+def test_work_that_is_over_before_its_cancel_is_answered_is_told_to_be_over_after_it():
+    server = Pretended()
+    does = asked(server)
+    job = server.submit("scan", {}) | {"state": "running"}
+    server.told[job["id"]] = job
+    shown, timer, _ = does["stopped"]([job["id"]])
+    assert "Stopping" in shown and timer.active
+    shown, stop, timer, *_ = does["look"]([job["id"]], job["id"])
+    assert "Stopped" in shown and (stop["visible"], timer.active) == (False, False)
+
+
 def test_work_that_begins_while_the_old_is_told_to_be_over_keeps_its_cancel():
     server = Pretended()
     does = asked(server)

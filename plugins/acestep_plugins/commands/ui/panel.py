@@ -68,9 +68,14 @@ def job_panel(
         on = _on_its_way(map(shell.work.job, ids))
         return [gr.update(visible=True), gr.Timer(active=True)] if on else [gr.skip(), gr.skip()]
 
+    def stopped(ids: list[str]) -> list[Any]:
+        """What stops at once may be told to be over before this is drawn, and is looked at once more then."""
+        shell.work.cancel(ids)
+        return [bar(words("cancelling"), None), gr.Timer(active=True)]
+
     shell.when(timer.tick, look, [jobs, ended], outputs, **HIDDEN)
     shell.when(ended.change, goes_on, [jobs], [stop, timer], **HIDDEN)
-    shell.when(stop.click, lambda ids: _stopped(shell, ids), [jobs], [shown])
+    shell.when(stop.click, stopped, [jobs], [shown, timer])
     shell.panels.append((kinds, panel.outputs, _folds(shown)))
     return panel
 
@@ -84,11 +89,6 @@ def _looked(shell: Shell, ids: list[str], before: str, jobs: list[Job]) -> list[
 
 def _on_its_way(jobs: Iterable[Job]) -> bool:
     return any(j["state"] in UNFINISHED for j in jobs)
-
-
-def _stopped(shell: Shell, ids: list[str]) -> str:
-    shell.work.cancel(ids)
-    return bar(shell.words("cancelling"), None)
 
 
 def _folds(control: Any) -> list[Any]:
