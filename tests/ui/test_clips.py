@@ -9,7 +9,7 @@ from pretended import Pretended
 
 pytest.importorskip("gradio", reason="the extra 'ui' is not installed")
 
-from acestep_plugins.commands.ui.clips import Made, clips_of, scores, scores_text, sound, subtitles, timed
+from acestep_plugins.commands.ui.clips import Made, clips_of, scored, scores_text, sound, subtitles, timed
 from acestep_plugins.commands.ui.words import words
 from acestep_plugins.commands.ui.work import Work
 
@@ -68,7 +68,7 @@ def test_a_clip_scored_later_has_those_scores_and_why_one_is_missing():
     told = {"file": "/state/jobs/1/01/clip-2.flac", "dit": {"score": 0.5}, "problems": ["nano has no LM\ntake another"]}
     server.results["score"] = {"clips": [told]}
     work.start("score", {"clips": [told["file"]]})
-    assert scores(work, first) == {"dit": {"score": 0.25}} and scores(work, second) == told
+    assert scored(work, first) == {"dit": {"score": 0.25}} and scored(work, second) == told
     assert scores_text(told, words("en")).splitlines() == [
         "by the lyrics' alignment: 0.50  ", "nano has no LM  ", "take another"]  # fmt: skip
 

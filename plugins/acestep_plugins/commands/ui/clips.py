@@ -1,7 +1,7 @@
 """Clips that jobs have made, as the tab of results shows them."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,15 +73,15 @@ def sound(work: Work, made: Made) -> Path:
 
 def timed(work: Work, made: Made) -> Path | None:
     """The .lrc of the clip on this machine: that of whoever timed it last, else its own; None where nobody has."""
-    for job, song in _answers(work, made, ALIGN):
-        return _file(work, made, str(job["id"]), str(song["lrc"]))
-    own = made.clip.get("lrc")
-    return _file(work, made, made.job, str(own)) if own else None
+    last = _last_answer(work, made, ALIGN)
+    job, lrc = (last[0]["id"], last[1]["lrc"]) if last else (made.job, made.clip.get("lrc"))
+    return _file(work, made, str(job), str(lrc)) if lrc else None
 
 
-def scores(work: Work, made: Made) -> Mapping[str, Any] | None:
+def scored(work: Work, made: Made) -> Mapping[str, Any] | None:
     """Those of whoever scored the clip last, else its own; None where nobody has."""
-    return next((told for _, told in _answers(work, made, SCORE)), made.clip.get("scores"))
+    last = _last_answer(work, made, SCORE)
+    return last[1] if last else made.clip.get("scores")
 
 
 def answer_of(job: Job, made: Made) -> Mapping[str, Any] | None:
@@ -93,12 +93,10 @@ def answer_of(job: Job, made: Made) -> Mapping[str, Any] | None:
     return next((told for told in job["result"][ASKED[job["kind"]]] if about(Path(told["file"]))), None)
 
 
-def _answers(work: Work, made: Made, kind: str) -> Iterator[tuple[Job, Mapping[str, Any]]]:
-    """Jobs of a kind and what they have told of the clip, the newest first."""
-    for job in work.jobs(kind=kind, state="done", search=made.job):
-        told = answer_of(job, made)
-        if told is not None:
-            yield job, told
+def _last_answer(work: Work, made: Made, kind: str) -> tuple[Job, Mapping[str, Any]] | None:
+    """The newest job of a kind that has told of the clip, and what it told."""
+    jobs = work.jobs(kind=kind, state="done", search=made.job)
+    return next(((job, told) for job in jobs if (told := answer_of(job, made))), None)
 
 
 def _file(work: Work, made: Made, job: str, name: str) -> Path:

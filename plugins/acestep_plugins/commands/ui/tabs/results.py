@@ -16,7 +16,7 @@ from acestep_plugins.commands.ui.clips import (
     clips_of,
     facts_of,
     row_of,
-    scores,
+    scored,
     scores_text,
     sound,
     subtitles,
@@ -145,9 +145,9 @@ def _filled(shell: Shell, place: int, made: Made) -> list[Any]:
 
 def heard_of(shell: Shell, made: Made) -> tuple[list[dict[str, Any]] | None, Any, str]:
     """What is known of a clip by listening: lines for its player, the button that saves them, and scores and times."""
-    lrc, scored = timed(shell.work, made), scores(shell.work, made)
+    lrc, scores = timed(shell.work, made), scored(shell.work, made)
     lines = [] if lrc is None else subtitles(made, lrc)
-    told = [scores_text(scored, shell.words)] if scored else []
+    told = [scores_text(scores, shell.words)] if scores else []
     told += ["  \n".join(f"`{line['timestamp'][0]:6.2f}` {line['text']}" for line in lines)] if lines else []
     return lines or None, _lrc_button(lrc), "\n\n".join(told)
 
